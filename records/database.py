@@ -1,0 +1,218 @@
+"""The one door to the database: engine, transactions, column types, append-only tables.
+
+Both databases behave alike to whoever uses this: `begin()` is one write transaction, `read()` is one consistent view.
+SQLite starts writing with BEGIN IMMEDIATE, so that a transaction never fails half-way because it read before it wrote;
+PostgreSQL runs READ COMMITTED and use cases lock the rows they decide upon (`with_for_update()`, which SQLite ignores).
+"""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias, TypeVar, cast
+
+from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, Enum, Integer, MetaData, Table, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.url import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from records.personal import PersonalData
+
+Json: TypeAlias = bool | int | str | Sequence["Json"] | Mapping[str, "Json"] | None
+
+WRITE_WAIT_S = 10.0
+_WRITES = "jiefang_writes"
+_DDL = "statements"
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant, aware and in UTC, to the microsecond. Naive datetimes are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an instant into what the driver stores; SQLite keeps no zone, so it gets UTC without one."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime is not an instant")
+        instant = value.astimezone(UTC)
+        return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn what the driver read back into an aware instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigInt: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both databases. SQLite numbers rows by itself only for a column it calls INTEGER."""
+
+
+class Base(DeclarativeBase):
+    """Every table of the project. `Mapped[int]` is 64 bits, `Mapped[datetime]` an instant in UTC."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 (declared so by SQLAlchemy)
+        int: BigInt,
+        datetime: UtcDateTime(),
+        dict[str, Json]: JSON(),
+    }
+
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+def stored_enum(kind: type[_E]) -> Enum:
+    """Return the column type that stores a StrEnum by its value and lets the database refuse any other."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        name=kind.__name__.lower(),
+        values_callable=lambda members: [member.value for member in members],
+        validate_strings=True,
+    )
+
+
+def attach_ddl(table: Table, *, sqlite: Sequence[str], postgresql: Sequence[str]) -> None:
+    """Run these statements whenever `table` is created, and carry them into generated migrations."""
+    statements: dict[str, list[str]] = table.info.setdefault(_DDL, {"sqlite": [], "postgresql": []})
+    for dialect, texts in (("sqlite", sqlite), ("postgresql", postgresql)):
+        for text in texts:
+            statements[dialect].append(text)
+    if not event.contains(table, "after_create", _run_attached_ddl):
+        event.listen(table, "after_create", _run_attached_ddl)
+
+
+def _run_attached_ddl(table: Table, connection: Connection, **_: object) -> None:
+    for statement in attached_ddl(table).get(connection.dialect.name, ()):
+        connection.exec_driver_sql(statement)
+
+
+def attached_ddl(table: Table) -> Mapping[str, Sequence[str]]:
+    """Return the statements of `attach_ddl` for a table, by dialect."""
+    return cast(Mapping[str, Sequence[str]], table.info.get(_DDL, {}))
+
+
+def forbid_changes(table: Table) -> None:
+    """Make a table append-only in the database itself: UPDATE, DELETE and TRUNCATE fail, whoever tries.
+
+    (The owner of the database can drop the triggers: what finds *that* is the signed head of the trail.)
+    """
+    name = table.name
+    sqlite = [
+        f"CREATE TRIGGER {name}_forbid_{verb.lower()} BEFORE {verb} ON {name} "
+        f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ]
+    postgresql = [
+        "CREATE OR REPLACE FUNCTION jiefang_forbid_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; "
+        "END $$",
+        f"CREATE TRIGGER {name}_forbid_change BEFORE UPDATE OR DELETE ON {name} "
+        "FOR EACH ROW EXECUTE FUNCTION jiefang_forbid_change()",
+        f"CREATE TRIGGER {name}_forbid_truncate BEFORE TRUNCATE ON {name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION jiefang_forbid_change()",
+    ]
+    attach_ddl(table, sqlite=sqlite, postgresql=postgresql)
+
+
+class _Cursor(Protocol):
+    def execute(self, statement: str) -> object: ...
+    def close(self) -> None: ...
+
+
+def _prepare_sqlite_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    # The driver's own transaction handling begins late and breaks savepoints: switch it off, and send BEGIN ourselves.
+    connection.isolation_level = None
+    cursor: _Cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={int(WRITE_WAIT_S * 1000)}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    # WAL with NORMAL may lose the last commits at a power cut; a signed paper must not be lost.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_sqlite_transaction(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """Return an engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://...`."""
+    dialect = make_url(url).get_backend_name()
+    if dialect == "sqlite":
+        engine = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=30)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
+        return engine
+    if dialect == "postgresql":
+        return create_async_engine(url, pool_size=8, max_overflow=8, pool_timeout=30, pool_pre_ping=True)
+    raise ValueError(f"unknown database: {dialect}")
+
+
+class Database:
+    """The project's database. Give each running process one, and `dispose()` of it at the end."""
+
+    def __init__(self, url: str, *, personal: PersonalData) -> None:
+        self.engine = create_engine(url)
+        self.dialect = self.engine.dialect.name
+        make = functools.partial(
+            async_sessionmaker, expire_on_commit=False, info={"personal": personal}, class_=AsyncSession
+        )
+        self._write = make(self.engine.execution_options(**{_WRITES: True}))
+        readers = (
+            self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            if self.dialect == "postgresql"
+            else self.engine
+        )
+        self._read = make(readers)
+        # SQLite has one writer at a time and no fair queue before it; this is the queue of this process.
+        self._turn = asyncio.Lock()
+
+    def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open one write transaction: committed when the block ends, rolled back when it raises.
+
+        Lock order, so that two transactions never wait for each other: the rows of the thing decided upon first,
+        `records.trail.record()` last.
+        """
+        return self._begin()
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncSession]:
+        async with AsyncExitStack() as stack:
+            if self.dialect == "sqlite":
+                async with asyncio.timeout(WRITE_WAIT_S):
+                    await self._turn.acquire()
+                stack.callback(self._turn.release)
+            yield await stack.enter_async_context(self._write.begin())
+
+    def read(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open one consistent view of the database; what is changed in it is never kept."""
+        return self._look()
+
+    @asynccontextmanager
+    async def _look(self) -> AsyncIterator[AsyncSession]:
+        async with self._read() as db:
+            yield db
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()

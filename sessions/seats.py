@@ -1,0 +1,71 @@
+"""The seats of a hearing and what each may do in the room."""
+
+from enum import StrEnum
+
+
+class SeatRole(StrEnum):
+    """What somebody sits in a hearing as."""
+
+    HOST = "host"
+    APPLICANT = "applicant"
+    FAR_END = "far_end"
+    OBSERVER = "observer"
+
+
+class SeatAbility(StrEnum):
+    """Something a seat may do in the room. The values cross into signaling as plain strings."""
+
+    PUBLISH = "publish"
+    """Be seen and heard."""
+    ENTER_FREELY = "enter_freely"
+    """Come in without being admitted from the waiting room."""
+    ADMIT = "admit"
+    """Let somebody in from the waiting room; the first time starts the hearing."""
+    SEND_BACK = "send_back"
+    """Send somebody back to the waiting room."""
+    MUTE_OTHERS = "mute_others"
+    PROMPT = "prompt"
+    """Put a line of text on the applicant's screen."""
+    TAKE_STILL = "take_still"
+    END = "end"
+    WORD = "word"
+    """Write a line of text to the host."""
+    RAISE_HAND = "raise_hand"
+
+
+ABILITIES: dict[SeatRole, frozenset[SeatAbility]] = {
+    SeatRole.HOST: frozenset(
+        {
+            SeatAbility.PUBLISH,
+            SeatAbility.ENTER_FREELY,
+            SeatAbility.ADMIT,
+            SeatAbility.SEND_BACK,
+            SeatAbility.MUTE_OTHERS,
+            SeatAbility.PROMPT,
+            SeatAbility.TAKE_STILL,
+            SeatAbility.END,
+            SeatAbility.WORD,
+        }
+    ),
+    SeatRole.APPLICANT: frozenset({SeatAbility.PUBLISH, SeatAbility.WORD, SeatAbility.RAISE_HAND}),
+    SeatRole.FAR_END: frozenset(
+        {
+            SeatAbility.PUBLISH,
+            SeatAbility.ENTER_FREELY,
+            SeatAbility.TAKE_STILL,
+            SeatAbility.WORD,
+            SeatAbility.RAISE_HAND,
+        }
+    ),
+    SeatRole.OBSERVER: frozenset({SeatAbility.WORD}),
+}
+
+
+def abilities_of(role: SeatRole) -> frozenset[SeatAbility]:
+    """Return what a seat may do in the room."""
+    return ABILITIES[role]
+
+
+def may(role: SeatRole, ability: SeatAbility) -> bool:
+    """Tell whether a seat may do something in the room."""
+    return ability in ABILITIES[role]
