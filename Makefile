@@ -1,0 +1,49 @@
+# Two commands do it all: `make demo` and `make test`. Everything else here is for those who work on the house.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8080
+VAR ?= var
+
+.PHONY: help setup setup-dev demo demo-reset test check lint types directions messages lock clean
+
+help: ## Say what can be done here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## Make .venv and install what the program needs; quiet when there is nothing to do
+	@tools/setup run
+
+setup-dev: ## The same, with what the tests need
+	@tools/setup test
+
+demo: setup ## Run the main job on this machine (HTTPS=1 for phones in the same network)
+	@exec $(BIN)/jiefang demo --var $(VAR) --port $(PORT) $(if $(HTTPS),--https)
+
+demo-reset: ## Forget the demo's data; the next `make demo` starts over
+	@rm -rf $(VAR)/jiefang.sqlite* $(VAR)/data $(VAR)/secrets && echo "演示数据已清空。"
+
+test: setup-dev lint types directions ## Everything: style, types, directions, unit, integration, browser
+	$(BIN)/pytest -q
+
+check: lint types directions ## What takes under 30 seconds
+	$(BIN)/pytest -q tests/unit tests/architecture
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+	npm exec --offline -- tsc --project tsconfig.json
+
+directions:
+	$(BIN)/lint-imports
+
+lock: ## Pin and hash all dependencies anew
+	for set in base dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  requirements/$$set.in -o requirements/$$set.txt --custom-compile-command "make lock"; done
+	npm install --package-lock-only --omit-lockfile-registry-resolved --silent
+
+clean:
+	rm -rf .venv node_modules $(VAR) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

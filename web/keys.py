@@ -1,0 +1,30 @@
+"""The typed keys under which the application and a request carry what was wired for them."""
+
+from aiohttp import web
+from jinja2 import Environment
+
+from records.actors import Actor
+from records.clock import Clock
+from records.database import Database
+from records.outbox import Dispatcher
+from records.signing import SigningKey
+from records.vault import Vault
+from signaling.hub import Hub
+from web.accounts.logins import CurrentApplicant, CurrentStaff
+from web.limits import Limits
+from web.settings import Settings
+
+SETTINGS = web.AppKey("settings", Settings)
+DATABASE = web.AppKey("database", Database)
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
+VAULT = web.AppKey("vault", Vault)
+SIGNING_KEY = web.AppKey("signing_key", SigningKey)
+HUB = web.AppKey("hub", Hub)
+OUTBOX = web.AppKey("outbox", Dispatcher)
+TEMPLATES = web.AppKey("templates", Environment)
+LIMITS = web.AppKey("limits", Limits)
+
+STAFF = web.RequestKey("staff", CurrentStaff)
+APPLICANT = web.RequestKey("applicant", CurrentApplicant)
+ACTING = web.RequestKey("acting", Actor)
+DEVICE = web.RequestKey("device", str)

@@ -1,0 +1,120 @@
+"""Everything that differs from one installation to the next, read from the environment and checked at start."""
+
+import ipaddress
+import secrets
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, IPvAnyAddress, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "JIEFANG_"
+
+
+class SettingsIncomplete(Exception):
+    """The environment does not say enough to start; each problem is one sentence naming its variable."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """An installation's settings. Each field is read from `JIEFANG_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    database_url: str = Field(
+        description="SQLAlchemy 的数据库地址，例如 postgresql+asyncpg://user@host/jiefang 或 sqlite+aiosqlite:///路径",
+        pattern=r"^(sqlite\+aiosqlite|postgresql\+asyncpg)://",
+    )
+    data_dir: Path = Field(description="录音录像、文书和审计链头存放的目录")
+    public_origin: str = Field(description="当事人打开的网址，例如 https://12309.example.cn", pattern=r"^https?://[^/]+$")
+    login_secret: SecretStr = Field(description="登录与表单校验用的密钥，至少 32 个字符", min_length=32)
+    personal_key: SecretStr = Field(description="加密个人信息的密钥，64 个十六进制字符")
+    signing_key_file: Path = Field(description="本院签名私钥（Ed25519，PEM）的文件")
+    host: str = Field(default="127.0.0.1", description="网页监听的地址")
+    port: int = Field(default=8080, ge=0, le=65535, description="网页监听的端口")
+    media_port: int = Field(default=8443, ge=0, le=65535, description="音视频的 UDP 端口；0 表示任选")
+    media_addresses: tuple[IPvAnyAddress, ...] = Field(
+        default=(ipaddress.IPv4Address("127.0.0.1"),), description="告诉浏览器的音视频地址，JSON 数组"
+    )
+    tls_certificate_file: Path | None = Field(default=None, description="TLS 证书（PEM）；与私钥一同给出")
+    tls_key_file: Path | None = Field(default=None, description="TLS 私钥（PEM）")
+    demo: bool = Field(default=False, description="演示：显示模拟申请人与银行桩")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE 与 {PREFIX}TLS_KEY_FILE 要么都给出，要么都不给")
+        try:
+            if len(bytes.fromhex(self.personal_key.get_secret_value())) != 32:
+                raise ValueError
+        except ValueError:
+            raise ValueError(f"{PREFIX}PERSONAL_KEY 必须是 64 个十六进制字符（32 字节）") from None
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether browsers reach us over TLS, here or at a proxy in front."""
+        return self.public_origin.startswith("https://")
+
+    @property
+    def journals(self) -> Path:
+        """Return the directory that holds one journal a session."""
+        return self.data_dir / "journals"
+
+    @property
+    def playback(self) -> Path:
+        """Return the directory of playback files, which can always be made again from the journals."""
+        return self.data_dir / "playback"
+
+    @property
+    def heads(self) -> Path:
+        """Return the file of signed trail heads."""
+        return self.data_dir / "heads.jsonl"
+
+
+def read_settings() -> Settings:
+    """Read the environment; raise `SettingsIncomplete` with one sentence a problem."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    except ValidationError as error:
+        raise SettingsIncomplete([_sentence(problem["loc"], problem["msg"]) for problem in error.errors()]) from None
+
+
+def _sentence(where: tuple[int | str, ...], message: str) -> str:
+    if not where:
+        return message.removeprefix("Value error, ")
+    field = str(where[0])
+    described = Settings.model_fields[field].description
+    return f"{PREFIX}{field.upper()}：{described}（{message}）"
+
+
+def demo_settings(var: Path, *, port: int, media_port: int, addresses: tuple[str, ...], tls: bool) -> Settings:
+    """Return the settings of the demonstration, whose secrets are made once and kept under `var`."""
+    kept = var / "secrets"
+    kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+    host = addresses[-1] if tls else "127.0.0.1"
+    return Settings(
+        database_url=f"sqlite+aiosqlite:///{(var / 'jiefang.sqlite').absolute()}",
+        data_dir=(var / "data").absolute(),
+        public_origin=f"{'https' if tls else 'http'}://{host}:{port}",
+        login_secret=SecretStr(_kept_secret(kept / "login")),
+        personal_key=SecretStr(_kept_secret(kept / "personal")),
+        signing_key_file=kept / "office.pem",
+        host="0.0.0.0" if tls else "127.0.0.1",  # noqa: S104  # a phone in the same network must reach the demo
+        port=port,
+        media_port=media_port,
+        media_addresses=tuple(ipaddress.ip_address(address) for address in addresses),
+        tls_certificate_file=kept / "certificate.pem" if tls else None,
+        tls_key_file=kept / "certificate.key" if tls else None,
+        demo=True,
+    )
+
+
+def _kept_secret(path: Path) -> str:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32), "ascii")
+    return path.read_text("ascii")
