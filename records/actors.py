@@ -1,7 +1,7 @@
 """Who acts, and the one table of what each role may do.
 
 Least privilege (GB/T 22239-2019, 8.1.4.2): a role has only what is listed here. Which of two permitted people may
-do *this* thing (never approve what one handled, never release what one drafted) is the ledger's question, not this one's.
+do *this* thing (never approve what one handled, never release what one drafted) is the ledger's question.
 """
 
 from dataclasses import dataclass
