@@ -1,0 +1,404 @@
+"""The journal of a hearing: append-only segment files in which everything that was received stands in order.
+
+A segment is a run of records, each `length (u32, of the body) | type (u8) | body`, all integers big-endian:
+
+- 1 header, the first of every segment: canonical JSON with `format`, `hearing_id`, `number`, `previous` (the SHA-256 of
+  the whole file of the segment before, "" in the first), `started_at_us`, `next_source`.
+- 2 source: canonical JSON; who sends what under which number. Repeated at the start of every segment, so that each can
+  be read without the others.
+- 3 packet: source (u16), arrival (u64, microseconds of Unix time), then the RTP packet, or the RTCP sender report, as
+  it left SRTP.
+- 4 event: time (u64, microseconds of Unix time), then canonical JSON.
+
+A segment ends after `SEGMENT_SECONDS_MAX` or `SEGMENT_BYTES_MAX`. Whoever opens the journal of a server that died goes
+on in a new segment; the last one keeps its torn tail, and the digest in the next header covers the whole file, the tail
+included: not a byte can be changed, added or cut afterwards without breaking the chain.
+
+This is the writing side (and the door to the reading side, `records.journal_reading`). Pure files and hashlib.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from records.clock import Clock
+from records.journal_reading import (
+    EVENT_HEAD,
+    FORMAT,
+    PACKET_HEAD,
+    RECORD_BYTES_MAX,
+    RECORD_HEAD,
+    Event,
+    JournalError,
+    JournalFault,
+    Json,
+    Packet,
+    Record,
+    RecordType,
+    SegmentStart,
+    SegmentSummary,
+    Source,
+    number_of,
+    read_journal,
+    scan_segment,
+    segment_paths,
+    segments,
+)
+
+__all__ = [
+    "Event",
+    "JournalError",
+    "JournalFault",
+    "JournalFull",
+    "JournalPosition",
+    "JournalWriter",
+    "Packet",
+    "Record",
+    "SegmentStart",
+    "SegmentSummary",
+    "Source",
+    "SteadyClock",
+    "canonical_json",
+    "read_journal",
+    "segments",
+]
+
+SEGMENT_BYTES_MAX = 8 << 20
+SEGMENT_SECONDS_MAX = 10
+PENDING_BYTES_MAX = 32 << 20
+"""What may wait in memory for a disk that has stopped: about a minute of eight people."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class JournalFull(JournalError):
+    """Too much waits to be written: this record was not taken."""
+
+    def __init__(self) -> None:
+        super().__init__("journal_full")
+
+
+class SteadyClock:
+    """A clock set once from the machine's and then driven by its monotonic counter.
+
+    A wall clock that is set in mid-hearing would move every later second of the recording.
+    """
+
+    def __init__(self) -> None:
+        self._set_at = datetime.now(UTC)
+        self._counter_ns = time.monotonic_ns()
+
+    def now(self) -> datetime:
+        """Return the present instant, aware and in UTC."""
+        return self._set_at + timedelta(microseconds=(time.monotonic_ns() - self._counter_ns) // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPosition:
+    """A point of the recording: milliseconds since its start (gaps included), the segment's number, the instant."""
+
+    elapsed_ms: int
+    segment: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Roll:
+    """Stands between the records of two segments while they wait to be written."""
+
+    number: int
+    started_at_us: int
+    next_source: int
+    sources: bytes
+
+
+def canonical_json(value: Mapping[str, Json]) -> bytes:
+    """Return the one spelling of a JSON object: keys sorted, no spaces, UTF-8 (RFC 8785, but for fractions)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+class JournalWriter:
+    """Writes the journal of one hearing.
+
+    The `write_` methods only put records in memory and never block; `flush` writes and syncs what waits and belongs
+    into a thread. One thread writes records, one (any) flushes. A second writer of the same directory is refused.
+    """
+
+    def __init__(self, directory: Path, hearing_id: str, clock: Clock, lock_fd: int) -> None:
+        self._directory = directory
+        self._hearing_id = hearing_id
+        self._clock = clock
+        self._lock_fd = lock_fd
+        self._pending: list[bytes | _Roll] = []
+        self._pending_bytes = 0
+        self._pending_lock = threading.Lock()
+        self._last_us = 0
+        self._sources: dict[tuple[str, str], bytes] = {}
+        self._next_source = 0
+        self._number = 0
+        self._segment_started_us = 0
+        self._segment_bytes = 0
+        self._segment_records = 0
+        self._first_started_us = 0
+        # Below: only whoever holds the store lock.
+        self._store_lock = threading.Lock()
+        self._unsaved: list[bytes | _Roll] = []
+        self._file: _SegmentFile | None = None
+        self._previous_digest = ""
+        self._saved_us = 0
+        self._closed = False
+
+    @classmethod
+    def open(cls, directory: Path, hearing_id: str, *, clock: Clock) -> "JournalWriter":
+        """Open the journal in `directory`, which is made when missing; goes on in a new segment when there are any.
+
+        Raises JournalError: `journal_in_use` (another writer has it), `journal_of_another_hearing`; OSError when the
+        disk refuses. Reads the last segment only.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        lock_fd = os.open(directory / "journal.lock", os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            writer = cls(directory, hearing_id, clock, lock_fd)
+            writer._go_on()
+        except BlockingIOError:
+            os.close(lock_fd)
+            raise JournalError("journal_in_use", str(directory)) from None
+        except BaseException:
+            os.close(lock_fd)
+            raise
+        return writer
+
+    def _go_on(self) -> None:
+        paths = segment_paths(self._directory)
+        for path in paths:
+            # The first header that can be read is the recording's start; usually the first of all.
+            header = scan_segment(path).header
+            if header is not None:
+                if header.hearing_id != self._hearing_id:
+                    raise JournalError("journal_of_another_hearing", header.hearing_id)
+                self._first_started_us = header.started_at_us
+                break
+        for path in reversed(paths):
+            scan = scan_segment(path)
+            if path == paths[-1]:
+                self._previous_digest = scan.digest
+                self._number = number_of(path)
+            self._next_source = max(self._next_source, scan.next_source)
+            if scan.header is not None:
+                break
+        self._roll(self.now_us())
+        self._first_started_us = self._first_started_us or self._segment_started_us
+        self._saved_us = self._segment_started_us
+
+    # --- Positions
+
+    def now_us(self) -> int:
+        """Return the journal's time in microseconds of Unix time; it never goes back."""
+        self._last_us = max(self._last_us, (self._clock.now() - EPOCH) // timedelta(microseconds=1))
+        return self._last_us
+
+    @property
+    def started_at_us(self) -> int:
+        """When the recording began: the start of its first segment, in microseconds of Unix time."""
+        return self._first_started_us
+
+    @property
+    def saved_ms(self) -> int:
+        """Up to which millisecond of the recording everything is on the disk."""
+        return max(0, self._saved_us - self._first_started_us) // 1000
+
+    def position(self) -> JournalPosition:
+        """Return where the recording stands now."""
+        return self._position_at(self.now_us())
+
+    def _position_at(self, at_us: int) -> JournalPosition:
+        return JournalPosition(
+            elapsed_ms=max(0, at_us - self._first_started_us) // 1000,
+            segment=self._number,
+            at=EPOCH + timedelta(microseconds=at_us),
+        )
+
+    # --- Writing
+
+    def declare_source(
+        self, *, seat_id: str, kind: str, ssrc: int, payload_type: int, codec: str, clock_rate: int
+    ) -> int:
+        """Announce a stream and return the number for its packets. Raises JournalFull."""
+        number = self._next_source
+        if number > 0xFFFF:
+            raise JournalFull
+        body = canonical_json(
+            {
+                "number": number,
+                "seat_id": seat_id,
+                "kind": kind,
+                "ssrc": ssrc,
+                "payload_type": payload_type,
+                "codec": codec,
+                "clock_rate": clock_rate,
+            }
+        )
+        frame = RECORD_HEAD.pack(len(body), RecordType.SOURCE) + body
+        self._append(frame, self.now_us())
+        self._next_source += 1
+        # A seat that comes back sends a new stream: only the newest of each kind is worth repeating.
+        self._sources[seat_id, kind] = frame
+        return number
+
+    def write_packet(self, source: int, arrival_us: int, data: bytes) -> None:
+        """Add a packet that arrived at `arrival_us` (microseconds of Unix time). Raises JournalFull."""
+        frame = RECORD_HEAD.pack(PACKET_HEAD.size + len(data), RecordType.PACKET)
+        self._append(frame + PACKET_HEAD.pack(source, arrival_us) + data, arrival_us)
+
+    def write_event(self, event: Mapping[str, Json]) -> JournalPosition:
+        """Add an event and return where it stands. Raises JournalFull; ValueError when not JSON or too long."""
+        body = canonical_json(event)
+        if len(body) > RECORD_BYTES_MAX - EVENT_HEAD.size:
+            raise ValueError("event too long")
+        at_us = self.now_us()
+        frame = RECORD_HEAD.pack(EVENT_HEAD.size + len(body), RecordType.EVENT) + EVENT_HEAD.pack(at_us) + body
+        self._append(frame, at_us)
+        return self._position_at(at_us)
+
+    def _append(self, frame: bytes, at_us: int) -> None:
+        if self._closed:
+            raise JournalError("journal_closed")
+        if self._pending_bytes + len(frame) > PENDING_BYTES_MAX:
+            raise JournalFull
+        if self._segment_records and (
+            self._segment_bytes + len(frame) > SEGMENT_BYTES_MAX
+            or at_us - self._segment_started_us >= SEGMENT_SECONDS_MAX * 1_000_000
+        ):
+            self._roll(at_us)
+        with self._pending_lock:
+            self._pending.append(frame)
+            self._pending_bytes += len(frame)
+        self._segment_bytes += len(frame)
+        self._segment_records += 1
+
+    def _roll(self, at_us: int) -> None:
+        self._number += 1
+        self._segment_started_us = at_us
+        self._segment_records = 0
+        roll = _Roll(self._number, at_us, self._next_source, b"".join(self._sources.values()))
+        self._segment_bytes = 512 + len(roll.sources)
+        with self._pending_lock:
+            self._pending.append(roll)
+
+    # --- Storing (in a thread)
+
+    def flush(self) -> int:
+        """Write and sync everything that waits; return `saved_ms`. Blocks; may be called from any thread.
+
+        Raises OSError when the disk refuses: nothing is lost then, the next flush tries the same records again.
+        """
+        with self._store_lock:
+            with self._pending_lock:
+                self._unsaved.extend(self._pending)
+                self._pending.clear()
+                reached_us = self._last_us
+            self._store()
+            self._saved_us = max(self._saved_us, reached_us)
+            return self.saved_ms
+
+    def _store(self) -> None:
+        while self._unsaved:
+            first = self._unsaved[0]
+            if isinstance(first, _Roll):
+                self._start_file(first)
+                del self._unsaved[0]
+                continue
+            count = next(
+                (index for index, item in enumerate(self._unsaved) if isinstance(item, _Roll)), len(self._unsaved)
+            )
+            data = b"".join(item for item in self._unsaved[:count] if isinstance(item, bytes))
+            if self._file is None:
+                raise JournalError("journal_closed")
+            self._file.append(data)
+            del self._unsaved[:count]
+            with self._pending_lock:
+                self._pending_bytes -= len(data)
+        if self._file is not None:
+            self._file.sync()
+
+    def _start_file(self, roll: _Roll) -> None:
+        if self._file is not None:
+            self._previous_digest = self._file.finish()
+            self._file = None
+        header = canonical_json(
+            {
+                "format": FORMAT,
+                "hearing_id": self._hearing_id,
+                "number": roll.number,
+                "previous": self._previous_digest,
+                "started_at_us": roll.started_at_us,
+                "next_source": roll.next_source,
+            }
+        )
+        start = RECORD_HEAD.pack(len(header), RecordType.HEADER) + header + roll.sources
+        self._file = _SegmentFile(self._directory, f"segment-{roll.number:06d}.jfj", start)
+
+    def close(self) -> None:
+        """Flush and close; a second time does nothing. Blocks. Raises OSError when the disk refuses."""
+        if self._closed:
+            return
+        self.flush()
+        with self._store_lock:
+            self._closed = True
+            if self._file is not None:
+                self._file.finish()
+                self._file = None
+            os.close(self._lock_fd)
+
+
+class _SegmentFile:
+    """One segment being written, with its running digest. A write that fails half-way is taken back."""
+
+    def __init__(self, directory: Path, name: str, start: bytes) -> None:
+        path = directory / name
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
+        self._size = 0
+        self._digest = hashlib.sha256()
+        try:
+            self.append(start)
+            directory_fd = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(directory_fd)
+            finally:
+                os.close(directory_fd)
+        except OSError:
+            # The same number is tried again by the next flush; nobody has seen this file yet.
+            os.close(self._fd)
+            path.unlink(missing_ok=True)
+            raise
+
+    def append(self, data: bytes) -> None:
+        """Write all of `data`, or nothing of it and raise OSError."""
+        view = memoryview(data)
+        written = 0
+        try:
+            while written < len(view):
+                written += os.write(self._fd, view[written:])
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._size += len(data)
+        self._digest.update(data)
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk."""
+        os.fdatasync(self._fd)
+
+    def finish(self) -> str:
+        """Sync, close and return the digest."""
+        self.sync()
+        os.close(self._fd)
+        return self._digest.hexdigest()

@@ -1,0 +1,285 @@
+"""Reads the journal of a hearing (its form stands in `records.journal`), also when it is torn or was tampered with.
+
+Nothing here raises because of what a file holds: what is wrong comes out as a `JournalFault`, by name, and reading goes
+on with the next segment. The verifier, the manifest and the playback files all stand on this.
+"""
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import TypeAlias, cast
+
+FORMAT = "jiefang-journal-1"
+RECORD_HEAD = struct.Struct(">IB")
+PACKET_HEAD = struct.Struct(">HQ")
+EVENT_HEAD = struct.Struct(">Q")
+SEGMENT_NAME = re.compile(r"segment-(\d{6})\.jfj")
+RECORD_BYTES_MAX = 1 << 20
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or written; `code` says why."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+class RecordType(IntEnum):
+    """What a record is; the byte after its length."""
+
+    HEADER = 1
+    SOURCE = 2
+    PACKET = 3
+    EVENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStart:
+    """The header of a segment."""
+
+    name: str
+    hearing_id: str
+    number: int
+    previous: str
+    started_at_us: int
+    next_source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One stream of one seat, and the number under which its packets stand in the journal."""
+
+    number: int
+    seat_id: str
+    kind: str
+    ssrc: int
+    payload_type: int
+    codec: str
+    clock_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """An RTP packet (or an RTCP sender report) as its sender made it, and when it arrived (µs of Unix time)."""
+
+    source: int
+    arrival_us: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, and when (µs of Unix time)."""
+
+    at_us: int
+    data: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFault:
+    """Something is wrong with a segment.
+
+    Codes: `segment_torn` (its end does not make a whole record; `position` is where the whole ones end),
+    `header_unreadable`, `record_unreadable`, `segment_missing` (a number is left out), `chain_broken` (the header names
+    another digest than the file before it has), `segment_misplaced` (number or hearing differ from where it stands).
+    """
+
+    code: str
+    segment: str
+    position: int = 0
+
+
+Record: TypeAlias = SegmentStart | Source | Packet | Event | JournalFault
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSummary:
+    """One segment, for manifest and verifier. `digest` is the SHA-256 of the whole file; `started_at_us` is 0 when the
+    header cannot be read."""
+
+    name: str
+    number: int
+    digest: str
+    previous: str
+    started_at_us: int
+    bytes: int
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentScan:
+    """What one file holds, for whoever goes on after it."""
+
+    header: SegmentStart | None
+    digest: str
+    size: int
+    next_source: int
+
+
+def segment_paths(directory: Path) -> list[Path]:
+    """Return the segment files of a journal in the order of their numbers."""
+    return sorted(path for path in directory.iterdir() if SEGMENT_NAME.fullmatch(path.name))
+
+
+def read_journal(directory: Path) -> Iterator[Record]:
+    """Yield every record of the journal in order, with a `JournalFault` wherever something is not as it should be.
+
+    Raises FileNotFoundError when there is no such directory. Reads one segment (at most some 8 MiB) at a time.
+    """
+    digest_before = ""
+    expected_number = 1
+    hearing_id: str | None = None
+    for path in segment_paths(directory):
+        data = path.read_bytes()
+        number = number_of(path)
+        if number != expected_number:
+            yield JournalFault("segment_missing", f"segment-{expected_number:06d}.jfj")
+        for record in read_segment(path.name, data):
+            if isinstance(record, SegmentStart):
+                if record.number != number or (hearing_id is not None and record.hearing_id != hearing_id):
+                    yield JournalFault("segment_misplaced", path.name)
+                hearing_id = hearing_id or record.hearing_id
+                if record.previous != digest_before:
+                    yield JournalFault("chain_broken", path.name)
+            yield record
+        digest_before = hashlib.sha256(data).hexdigest()
+        expected_number = number + 1
+
+
+def segments(directory: Path) -> list[SegmentSummary]:
+    """Return one summary a segment, with the digest of the file as it lies there now."""
+    return [_summary(path) for path in segment_paths(directory)]
+
+
+def _summary(path: Path) -> SegmentSummary:
+    data = path.read_bytes()
+    header: SegmentStart | None = None
+    packets = 0
+    for record in read_segment(path.name, data):
+        if isinstance(record, Packet):
+            packets += 1
+        elif isinstance(record, SegmentStart):
+            header = record
+    return SegmentSummary(
+        name=path.name,
+        number=number_of(path),
+        digest=hashlib.sha256(data).hexdigest(),
+        previous=header.previous if header else "",
+        started_at_us=header.started_at_us if header else 0,
+        bytes=len(data),
+        packets=packets,
+    )
+
+
+def scan_segment(path: Path) -> SegmentScan:
+    """Read one segment through, to go on after it."""
+    data = path.read_bytes()
+    header: SegmentStart | None = None
+    next_source = 0
+    for record in read_segment(path.name, data):
+        if isinstance(record, SegmentStart):
+            header = record
+            next_source = max(next_source, record.next_source)
+        elif isinstance(record, Source):
+            next_source = max(next_source, record.number + 1)
+    return SegmentScan(header, hashlib.sha256(data).hexdigest(), len(data), next_source)
+
+
+def number_of(path: Path) -> int:
+    """Return the number in a segment's name."""
+    found = SEGMENT_NAME.fullmatch(path.name)
+    if found is None:
+        raise JournalError("not_a_segment", path.name)
+    return int(found.group(1))
+
+
+def read_segment(name: str, data: bytes) -> Iterator[Record]:
+    """Yield the records of one segment file; a torn or senseless end comes last, as a fault."""
+    position = 0
+    end = len(data)
+    while position < end:
+        body_at = position + RECORD_HEAD.size
+        if body_at > end:
+            yield JournalFault("segment_torn", name, position)
+            return
+        length, kind = RECORD_HEAD.unpack_from(data, position)
+        if length > RECORD_BYTES_MAX or body_at + length > end or (kind == RecordType.HEADER) != (position == 0):
+            yield JournalFault("segment_torn" if position else "header_unreadable", name, position)
+            return
+        record = _read_body(name, kind, data[body_at : body_at + length], position)
+        yield record
+        if isinstance(record, JournalFault):
+            return
+        position = body_at + length
+    if end == 0:
+        yield JournalFault("header_unreadable", name, 0)
+
+
+def _read_body(name: str, kind: int, body: bytes, position: int) -> Record:
+    try:
+        if kind == RecordType.PACKET:
+            source, arrival_us = PACKET_HEAD.unpack_from(body)
+            return Packet(source, arrival_us, body[PACKET_HEAD.size :])
+        if kind == RecordType.EVENT:
+            (at_us,) = EVENT_HEAD.unpack_from(body)
+            return Event(at_us, _read_object(body[EVENT_HEAD.size :]))
+        if kind == RecordType.SOURCE:
+            return _read_source(_read_object(body))
+        if kind == RecordType.HEADER:
+            return _read_header(name, _read_object(body))
+    except (ValueError, KeyError, TypeError, struct.error, RecursionError):
+        return JournalFault("record_unreadable" if position else "header_unreadable", name, position)
+    return JournalFault("record_unreadable", name, position)
+
+
+def _read_object(text: bytes) -> dict[str, Json]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return cast(dict[str, Json], value)
+
+
+def _read_header(name: str, values: Mapping[str, Json]) -> SegmentStart:
+    if values["format"] != FORMAT:
+        raise ValueError("another format")
+    return SegmentStart(
+        name=name,
+        hearing_id=_text(values["hearing_id"]),
+        number=_whole(values["number"]),
+        previous=_text(values["previous"]),
+        started_at_us=_whole(values["started_at_us"]),
+        next_source=_whole(values["next_source"]),
+    )
+
+
+def _read_source(values: Mapping[str, Json]) -> Source:
+    return Source(
+        number=_whole(values["number"]),
+        seat_id=_text(values["seat_id"]),
+        kind=_text(values["kind"]),
+        ssrc=_whole(values["ssrc"]),
+        payload_type=_whole(values["payload_type"]),
+        codec=_text(values["codec"]),
+        clock_rate=_whole(values["clock_rate"]),
+    )
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def _whole(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("not a whole number")
+    return value

@@ -1,0 +1,132 @@
+"""What crosses the wall between the room and the media plane: typed, frozen values and nothing else.
+
+Because nothing else crosses, the plane can move into a process of its own behind a socket.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+
+class MediaRefused(Exception):
+    """The media plane will not do what it was asked.
+
+    Codes: `hearing_unknown`, `hearing_open` (opened twice), `seat_unknown`, `seats_full`, `answer_stale` (not the
+    outstanding offer's), `answer_unreadable`, `answer_insecure` (no fingerprint, another one, or not DTLS-SRTP),
+    `answer_ssrc_taken`.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class StillUnavailable(Exception):
+    """No picture could be taken. Codes: `no_camera`, `no_keyframe` (none came in time), `not_decodable`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """Where the media plane listens: one UDP port (0: a free one) on each of `addresses`, which are also what browsers
+    are told. At least one address; the first is the preferred one."""
+
+    addresses: tuple[str, ...]
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One picture out of a live stream. `elapsed_ms` is where it stands in the recording."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    elapsed_ms: int
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReady:
+    """An offer for a seat's browser to answer.
+
+    `streams`: mid -> the seat whose picture or sound it carries; the receiver's own seat for what it is to send. An
+    offer whose `a=ice-ufrag` differs from the one before is a fresh link and wants a new RTCPeerConnection.
+    """
+
+    hearing_id: str
+    seat_id: str
+    offer_id: int
+    sdp: str
+    streams: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConnected:
+    """Packets can flow to and from a seat."""
+
+    hearing_id: str
+    seat_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """A seat's link is gone; `add_participant` makes a fresh one.
+
+    Reasons: `silent` (no consent for some 15 s), `closed` (the other side closed), `unanswered` (no answer or no check
+    came in 30 s), `handshake_failed`, `internal`.
+    """
+
+    hearing_id: str
+    seat_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonStats:
+    """One person's line in the last second.
+
+    `loss_pct`: the worse of what was lost from and to the person, 0-100; `rtt_ms`: to the relay and back, None when not
+    known; `kbps`: what the person sends; `level`: how loud, 0 (silent) to 100.
+    """
+
+    loss_pct: float
+    rtt_ms: int | None
+    kbps: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatsMeasured:
+    """Once a second."""
+
+    hearing_id: str
+    people: Mapping[str, PersonStats]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFlushed:
+    """Once a second: where the recording stands, and up to where it is on the disk."""
+
+    hearing_id: str
+    elapsed_ms: int
+    saved_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalTrouble:
+    """Something could not be journaled within 2 s: the recording has, or may get, a hole. Told once per trouble; the
+    next JournalFlushed says that it is over.
+
+    Errors: `disk_slow`, `disk_refused`, `journal_full`.
+    """
+
+    hearing_id: str
+    error: str
+
+
+MediaEvent: TypeAlias = OfferReady | LinkConnected | LinkLost | StatsMeasured | JournalFlushed | JournalTrouble
