@@ -1,0 +1,156 @@
+"""What the live hearing asks of the rest of the house, as Protocols that `web` implements, and what it is told.
+
+Every method may raise `Refusal`, which the person who asked is shown. Anything else that is raised becomes an alarm
+for the host and a line in the log; the room lives on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from records.journal import JournalPosition, JournalWriter
+from signaling.media.events import Still
+from signaling.messages import Json, Phase
+
+PUBLISH = "publish"
+ADMIT = "admit"
+MUTE_OTHERS = "mute_others"
+END = "end"
+PROMPT = "prompt"
+"""What a seat may do in the room. Whoever may ADMIT is a host: needs no admission and sees everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """Who is at the door: made by web, which has already checked the person, before the socket is opened.
+
+    `connection_id` is fresh for each socket; `device` is the same for one browser; `takeover` is the person's own
+    wish to go on here although the seat is in use on another device.
+    """
+
+    hearing_id: str
+    seat_id: str
+    role: str
+    name: str
+    title: str
+    abilities: frozenset[str]
+    connection_id: str
+    device: str
+    takeover: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeatCard:
+    """A seat of the hearing that the room can show before anybody has come."""
+
+    seat_id: str
+    role: str
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the record knows of a hearing: enough to build its room again after a restart."""
+
+    phase: Phase
+    started_at: datetime | None
+    admitted: frozenset[str]
+    seats: tuple[SeatCard, ...] = ()
+
+
+class Proceedings(Protocol):
+    """The hearing on record."""
+
+    async def opening(self, hearing_id: str) -> Opening:
+        """Return how far the hearing is."""
+        ...
+
+    async def entered(self, hearing_id: str, seat_id: str) -> None:
+        """Somebody is there."""
+        ...
+
+    async def left(self, hearing_id: str, seat_id: str, reason: str) -> None:
+        """Somebody is gone; `reason` is a CloseReason or a Departure."""
+        ...
+
+    async def started(self, hearing_id: str, by: str) -> None:
+        """The seat `by` begins the session."""
+        ...
+
+    async def admitted(self, hearing_id: str, by: str, seat_id: str) -> None:
+        """`by` lets `seat_id` in."""
+        ...
+
+    async def sent_back(self, hearing_id: str, by: str, seat_id: str) -> None:
+        """`by` sends `seat_id` back to the waiting room."""
+        ...
+
+    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
+        """A written word was left."""
+        ...
+
+    async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
+        """`by` ends the session; the recording, complete on disk, is `elapsed_ms` long (None: there is none)."""
+        ...
+
+    async def refused(self, hearing_id: str, seat_id: str, code: str) -> None:
+        """The room refused something that a seat asked."""
+        ...
+
+
+class Journals(Protocol):
+    """Where recordings are written."""
+
+    async def open(self, hearing_id: str) -> JournalWriter:
+        """Open the hearing's journal, in a new segment when there are some already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that signaling asks of the rest."""
+
+    proceedings: Proceedings
+    journals: Journals
+
+
+class MediaPlane(Protocol):
+    """The media plane, as `signaling.media.worker.MediaWorker` is one. What happens there arrives as `MediaEvent`s."""
+
+    async def open_hearing(self, hearing_id: str, journal: JournalWriter) -> None:
+        """Begin to relay and record."""
+        ...
+
+    async def close_hearing(self, hearing_id: str) -> None:
+        """Drop everybody, flush and close the journal."""
+        ...
+
+    async def add_participant(self, hearing_id: str, seat_id: str) -> None:
+        """Make an offer for a seat; for one who is there already, start its link afresh."""
+        ...
+
+    async def take_answer(self, hearing_id: str, seat_id: str, offer_id: int, sdp: str) -> None:
+        """Take the browser's answer. Raises MediaRefused."""
+        ...
+
+    async def remove_participant(self, hearing_id: str, seat_id: str) -> None:
+        """Drop a seat's link."""
+        ...
+
+    def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
+        """Drop a seat's sound before it is forwarded or recorded."""
+        ...
+
+    async def take_still(self, hearing_id: str, seat_id: str, *, timeout_s: float) -> Still:
+        """Decode one picture of a seat's stream. Raises StillUnavailable."""
+        ...
+
+    def record_event(self, hearing_id: str, mapping: Mapping[str, Json]) -> JournalPosition:
+        """Write an event into the recording."""
+        ...
+
+    def position(self, hearing_id: str) -> JournalPosition | None:
+        """Return where the recording is now; None when none runs."""
+        ...

@@ -1,0 +1,158 @@
+"""What people ask over their connection, and whether they get it."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from signaling.closing import CloseReason
+from signaling.effects import (
+    CloseConnection,
+    Effect,
+    EndSession,
+    OpenMedia,
+    Received,
+    RecordAdmission,
+    RecordSendingBack,
+    RecordWord,
+    SetMuted,
+    StartSession,
+    TakeAnswer,
+)
+from signaling.messages import (
+    Admit,
+    Answer,
+    ClientMessage,
+    Devices,
+    End,
+    Hand,
+    Leave,
+    Mute,
+    Prompt,
+    SendBack,
+    Word,
+    WordSaid,
+)
+from signaling.ports import ADMIT, END, MUTE_OTHERS, PROMPT
+from signaling.state import Place, Room
+from signaling.steps import Decision, journal, refuse, send, show, vacate
+
+NEEDS: dict[type[ClientMessage], str] = {
+    Admit: ADMIT,
+    SendBack: ADMIT,
+    Mute: MUTE_OTHERS,
+    Prompt: PROMPT,
+    End: END,
+}
+"""The ability each request needs; those not named are everybody's."""
+
+
+def received(room: Room, event: Received) -> Decision:
+    """Decide what a message brings about. One from a connection that no longer holds the seat brings nothing."""
+    place = room.places.get(event.seat_id)
+    if place is None or place.connection is None or place.connection.connection_id != event.connection_id:
+        return room, []
+    needed = NEEDS.get(type(event.message))
+    if needed is not None and needed not in place.abilities:
+        return room, refuse(place, "not_permitted", on_record=True)
+    match event.message:
+        case Admit() | SendBack() | Mute() | Prompt() | End():
+            return _host_asks(room, place, event.message)
+        case Word(text):
+            return room, _word(room, place, text, event.at)
+        case Answer() | Devices() | Hand() | Leave():
+            return _person_asks(room, place, event.message)
+    assert_never(event.message)
+
+
+def _person_asks(room: Room, place: Place, message: Answer | Devices | Hand | Leave) -> Decision:
+    match message:
+        case Answer(offer_id, sdp):
+            if not place.in_media:
+                # Sent back, or the hearing over, while the browser was still preparing its answer.
+                return room, refuse(place, "no_call_now")
+            return room, [TakeAnswer(place.seat_id, offer_id, sdp)]
+        case Devices(microphone, camera):
+            changed = replace(place, microphone=microphone, camera=camera)
+            return _changed(room, place, changed, "DevicesChanged", microphone=microphone, camera=camera)
+        case Hand(raised):
+            return _changed(room, place, replace(place, hand=raised), "HandRaised" if raised else "HandLowered")
+        case Leave() if place.connection is not None:
+            closing = CloseConnection(place.connection.connection_id, CloseReason.LEFT)
+            room, effects = vacate(room, place, CloseReason.LEFT)
+            return room, [closing, *effects]
+    return room, []
+
+
+def _host_asks(room: Room, host: Place, message: Admit | SendBack | Mute | Prompt | End) -> Decision:
+    match message:
+        case Prompt(text):
+            if text == room.prompt:
+                return room, []
+            room = replace(room, prompt=text)
+            return room, [*journal(room, "PromptShown", text=text), *show(room)]
+        case End():
+            return room, _end(room, host)
+        case Admit() | SendBack() | Mute():
+            target = room.places.get(message.seat_id)
+            if target is None:
+                return room, refuse(host, "seat_unknown")
+            if isinstance(message, Admit):
+                return room, _admit(room, host, target)
+            if isinstance(message, SendBack):
+                return room, _send_back(host, target)
+            return _mute(room, host, target, muted=message.muted)
+    assert_never(message)
+
+
+def _admit(room: Room, host: Place, target: Place) -> list[Effect]:
+    if target.admitted:
+        # A double click. But if the recording could not be opened again after a restart, it asks to try once more.
+        stuck = room.phase == "in_session" and not room.recording
+        return [OpenMedia()] if stuck else []
+    if not target.present:
+        return refuse(host, "seat_absent")
+    if room.phase == "waiting":
+        return [StartSession(host.seat_id, target.seat_id)]
+    admission = RecordAdmission(host.seat_id, target.seat_id)
+    # Nobody is let in while nothing records: the admission waits for the recording.
+    return [admission] if room.recording else [OpenMedia(admission)]
+
+
+def _send_back(host: Place, target: Place) -> list[Effect]:
+    if target.is_host:
+        return refuse(host, "not_permitted")
+    return [RecordSendingBack(host.seat_id, target.seat_id)] if target.admitted else []
+
+
+def _mute(room: Room, host: Place, target: Place, *, muted: bool) -> Decision:
+    event = "SeatMuted" if muted else "SeatUnmuted"
+    room, effects = _changed(room, target, replace(target, muted=muted), event, by=host.seat_id)
+    if effects and target.in_media:
+        return room, [SetMuted(target.seat_id, muted), *effects]
+    return room, effects
+
+
+def _end(room: Room, host: Place) -> list[Effect]:
+    if room.phase == "waiting":
+        return refuse(host, "hearing_not_started")
+    return [*journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
+
+
+def _word(room: Room, place: Place, text: str, at: datetime) -> list[Effect]:
+    """Hand a written word on. Its text goes on record, where it is encrypted, and not into the recording."""
+    if not text.strip():
+        return refuse(place, "text_empty")
+    said = WordSaid(sender=place.seat_id, name=place.name, text=text, at=at.isoformat())
+    readers = [other for other in room.present() if place.is_host or other.is_host or other == place]
+    return [
+        RecordWord(place.seat_id, text, at),
+        *journal(room, "WordSaid", seat_id=place.seat_id),
+        *send(readers, said),
+    ]
+
+
+def _changed(room: Room, before: Place, after: Place, event: str, **details: str) -> Decision:
+    if before == after:
+        return room, []
+    room = room.with_place(after)
+    return room, [*journal(room, event, seat_id=after.seat_id, **details), *show(room)]

@@ -1,0 +1,239 @@
+"""The room decides: a pure function from what the room is and what happened to what it becomes and wants done.
+
+Whoever enters waits, unless admitted before. The host's first admission begins the session and its recording. A
+seat outlives its connection, and has one at most. Nothing here does input or output or reads a clock.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from signaling.closing import CloseReason
+from signaling.effects import (
+    ActionFailed,
+    AddingFailed,
+    AddToMedia,
+    CloseConnection,
+    CloseMedia,
+    ConnectionClosed,
+    Drained,
+    Effect,
+    EndingFailed,
+    Entered,
+    Event,
+    LinkBroke,
+    LinkStood,
+    Measured,
+    MediaOpened,
+    News,
+    OfferMade,
+    OpenMedia,
+    Outcome,
+    Received,
+    RecordAdmission,
+    RecordDeparture,
+    RecordEntry,
+    RecordingSaved,
+    RecordRefusal,
+    SeatAdmitted,
+    SeatSentBack,
+    SessionEnded,
+    SessionStarted,
+    Told,
+    TroubleArose,
+)
+from signaling.messages import Notice, Offer, Refused, Saved, Stats
+from signaling.requests import received
+from signaling.state import Place, Room
+from signaling.steps import Decision, bring_into_media, journal, refuse, send, show, take_out_of_media, vacate
+
+MEDIA_TRIES = 5
+"""How often a link that does not stand is offered afresh before only the person's coming back starts it again."""
+
+
+def decide(room: Room, event: Event) -> Decision:
+    """Return the room after `event`, and what is to be done about it, in order."""
+    match event:
+        case Entered():
+            return _entered(room, event)
+        case ConnectionClosed():
+            return _connection_closed(room, event)
+        case Received():
+            return received(room, event)
+        case (
+            SessionStarted()
+            | MediaOpened()
+            | SeatAdmitted()
+            | SeatSentBack()
+            | SessionEnded()
+            | EndingFailed()
+            | ActionFailed()
+            | AddingFailed()
+            | TroubleArose()
+        ):
+            return _outcome(room, event)
+        case OfferMade() | LinkStood() | LinkBroke() | Measured() | RecordingSaved() | Told() | Drained():
+            return _news(room, event)
+    assert_never(event)
+
+
+def _entered(room: Room, event: Entered) -> Decision:
+    seated = event.seated
+    if room.phase == "ended":
+        return room, [CloseConnection(seated.connection_id, CloseReason.ENDED)]
+    effects: list[Effect] = []
+    kept = room.places.get(seated.seat_id)
+    if kept is not None and kept.connection is not None:
+        # The same browser is never asked: its older page is a tab being reloaded, or a socket not yet known dead.
+        if not seated.takeover and kept.connection.device != seated.device:
+            taken = CloseConnection(seated.connection_id, CloseReason.SEAT_TAKEN)
+            return room, [taken, RecordRefusal(seated.seat_id, CloseReason.SEAT_TAKEN)]
+        effects += [
+            CloseConnection(kept.connection.connection_id, CloseReason.MOVED),
+            RecordDeparture(seated.seat_id, CloseReason.MOVED),
+        ]
+    place = room.seated(seated)
+    room = room.with_place(place)
+    effects += [RecordEntry(place.seat_id), *journal(room, "SeatEntered", seat_id=place.seat_id, role=place.role)]
+    room, media = bring_into_media(room, place)
+    return room, [*effects, *show(room), *media]
+
+
+def _connection_closed(room: Room, event: ConnectionClosed) -> Decision:
+    place = room.places.get(event.seat_id)
+    if place is None or place.connection is None or place.connection.connection_id != event.connection_id:
+        return room, []  # refused at the door, or its seat has gone on without it
+    return vacate(room, place, event.reason)
+
+
+def _outcome(room: Room, event: Outcome) -> Decision:
+    match event:
+        case SessionStarted():
+            return _session_started(room, event)
+        case MediaOpened():
+            return _media_opened(room, event)
+        case SeatAdmitted() | SeatSentBack():
+            return _admission_changed(room, event)
+        case SessionEnded():
+            return _everybody_out(replace(room, phase="ended", recording=False), CloseReason.ENDED)
+        case EndingFailed():
+            for place in room.places.values():
+                room = room.with_place(place.without_media())
+            room = replace(room, recording=False)
+            return room, [OpenMedia(), *show(room)]
+        case ActionFailed(seat_id, code, params):
+            place = room.places.get(seat_id)
+            return room, [] if place is None else refuse(place, code, **params)
+        case AddingFailed():
+            return _adding_failed(room, event)
+        case TroubleArose(code, params):
+            return room, send(room.hosts(), Refused(code, dict(params)))
+    assert_never(event)
+
+
+def _session_started(room: Room, event: SessionStarted) -> Decision:
+    if room.phase != "waiting":
+        return room, []
+    room = replace(room, phase="in_session", started_at=event.at)
+    admission = RecordAdmission(event.by, event.admit)
+    return room, [*show(room), OpenMedia(admission)]
+
+
+def _media_opened(room: Room, event: MediaOpened) -> Decision:
+    room = replace(room, recording=True, elapsed_ms=event.elapsed_ms)
+    effects = journal(
+        room,
+        "RecordingOpened",
+        seats=[{"seat_id": place.seat_id, "role": place.role} for place in room.places.values() if place.present],
+    )
+    for place in list(room.present()):
+        room, added = bring_into_media(room, place)
+        effects += added
+    admission: list[Effect] = [] if event.admission is None else [event.admission]
+    return room, [*effects, *show(room), *admission]
+
+
+def _admission_changed(room: Room, event: SeatAdmitted | SeatSentBack) -> Decision:
+    place = room.places.get(event.seat_id)
+    if place is None:
+        return room, []
+    admitted = isinstance(event, SeatAdmitted)
+    place = replace(place, admitted=admitted)
+    room = room.with_place(place)
+    room, media = bring_into_media(room, place) if admitted else take_out_of_media(room, place)
+    written = journal(room, type(event).__name__, seat_id=event.seat_id, by=event.by)
+    return room, [*written, *show(room), *media]
+
+
+def _adding_failed(room: Room, event: AddingFailed) -> Decision:
+    place = room.places.get(event.seat_id)
+    if place is None or not place.in_media:
+        return room, []
+    place = replace(place.without_media(), link="lost")
+    room = room.with_place(place)
+    told = [place, *(host for host in room.hosts() if host != place)]
+    return room, [*send(told, Refused(event.code, {"seat_id": place.seat_id})), *show(room)]
+
+
+def _news(room: Room, event: News) -> Decision:
+    match event:
+        case OfferMade() | LinkStood() | LinkBroke():
+            return _link_news(room, event)
+        case Measured(people):
+            return room, send(_admitted(room), Stats(dict(people)))
+        case RecordingSaved(elapsed_ms, saved_ms):
+            room = replace(room, elapsed_ms=elapsed_ms, saved_ms=saved_ms)
+            return room, send(_admitted(room), Saved(elapsed_ms, saved_ms))
+        case Told(topic, data, to):
+            readers = [place for place in room.present() if place.seat_id == to or (to is None and place.admitted)]
+            return room, send(readers, Notice(topic, dict(data)))
+        case Drained(reason):
+            return _everybody_out(room, reason)
+    assert_never(event)
+
+
+def _link_news(room: Room, event: OfferMade | LinkStood | LinkBroke) -> Decision:
+    place = room.places.get(event.seat_id)
+    if place is None or not place.in_media:
+        return room, []  # news of a link that was dropped meanwhile
+    match event:
+        case OfferMade():
+            return room, send([place], Offer(event.offer_id, event.sdp, dict(event.streams)))
+        case LinkStood():
+            room = room.with_place(replace(place, link="connected", media_tries=0))
+            return room, [*journal(room, "LinkConnected", seat_id=place.seat_id), *show(room)]
+        case LinkBroke():
+            return _link_broke(room, event)
+    assert_never(event)
+
+
+def _link_broke(room: Room, event: LinkBroke) -> Decision:
+    place = room.places[event.seat_id]
+    again = place.media_tries < MEDIA_TRIES
+    room = room.with_place(replace(place, link="lost", media_tries=place.media_tries + 1))
+    effects: list[Effect] = [*journal(room, "LinkLost", seat_id=place.seat_id, reason=event.reason), *show(room)]
+    if again:
+        return room, [*effects, AddToMedia(place.seat_id, place.muted)]
+    told = [place, *(host for host in room.hosts() if host.seat_id != place.seat_id)]
+    return room, [*effects, *send(told, Refused("media_unreachable", {"seat_id": place.seat_id}))]
+
+
+def _everybody_out(room: Room, reason: CloseReason) -> Decision:
+    """Close every connection, and the recording if it still runs."""
+    effects = show(room) if room.phase == "ended" else []
+    for place in list(room.present()):
+        if place.connection is not None:
+            effects += [
+                CloseConnection(place.connection.connection_id, reason),
+                RecordDeparture(place.seat_id, reason),
+                *journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason),
+            ]
+    if room.recording:
+        effects.append(CloseMedia())
+    emptied = {
+        seat_id: replace(place.without_media(), connection=None, hand=False) for seat_id, place in room.places.items()
+    }
+    return replace(room, places=emptied, recording=False), effects
+
+
+def _admitted(room: Room) -> list[Place]:
+    return [place for place in room.present() if place.admitted]

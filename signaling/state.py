@@ -1,0 +1,142 @@
+"""What a room is at one moment: immutable values, and what each person may see of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from signaling.messages import DeviceState, LinkState, Person, Phase, RoomShown
+from signaling.ports import ADMIT, Opening, Seated
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConnection:
+    """The one socket through which a seat is present, and the browser it came from."""
+
+    connection_id: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A seat and whoever sits there. It lasts; the connection comes and goes.
+
+    `in_media`: the media plane was asked to carry this seat. `media_tries`: offers made by ourselves since the link
+    last stood.
+    """
+
+    seat_id: str
+    role: str
+    name: str
+    title: str
+    abilities: frozenset[str] = frozenset()
+    connection: LiveConnection | None = None
+    admitted: bool = False
+    in_media: bool = False
+    media_tries: int = 0
+    muted: bool = False
+    hand: bool = False
+    microphone: DeviceState = "off"
+    camera: DeviceState = "off"
+    link: LinkState = "none"
+
+    @property
+    def present(self) -> bool:
+        """Whether somebody sits there now."""
+        return self.connection is not None
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this seat decides who comes in."""
+        return ADMIT in self.abilities
+
+    def without_media(self) -> "Place":
+        """Return the place as it is when the media plane does not carry it."""
+        return replace(self, in_media=False, link="none", media_tries=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A hearing's room. `recording`: the media plane has opened it, so people can be heard and are recorded."""
+
+    hearing_id: str
+    phase: Phase = "waiting"
+    started_at: datetime | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+    recording: bool = False
+    elapsed_ms: int | None = None
+    saved_ms: int | None = None
+    prompt: str = ""
+
+    @classmethod
+    def opened(cls, hearing_id: str, opening: Opening) -> "Room":
+        """Return the room as the record knows it."""
+        cards = {card.seat_id: card for card in opening.seats}
+        places = {
+            seat_id: Place(seat_id, card.role, card.name, card.title, admitted=seat_id in opening.admitted)
+            for seat_id, card in cards.items()
+        }
+        # Somebody who was admitted but has no card yet stays admitted: the name comes with the person.
+        places |= {seat_id: Place(seat_id, "", "", "", admitted=True) for seat_id in opening.admitted - cards.keys()}
+        return cls(hearing_id, phase=opening.phase, started_at=opening.started_at, places=places)
+
+    def with_place(self, place: Place) -> "Room":
+        """Return the room with this place in it."""
+        return replace(self, places={**self.places, place.seat_id: place})
+
+    def seated(self, seated: Seated) -> Place:
+        """Return the place of whoever enters: the kept one, with the name and abilities they have today."""
+        kept = self.places.get(seated.seat_id) or Place(seated.seat_id, "", "", "")
+        return replace(
+            kept,
+            role=seated.role,
+            name=seated.name,
+            title=seated.title,
+            abilities=seated.abilities,
+            admitted=kept.admitted or ADMIT in seated.abilities,
+            connection=LiveConnection(seated.connection_id, seated.device),
+        )
+
+    def present(self) -> Iterator[Place]:
+        """Yield the places where somebody sits."""
+        return (place for place in self.places.values() if place.present)
+
+    def hosts(self) -> Iterator[Place]:
+        """Yield the hosts who are there."""
+        return (place for place in self.present() if place.is_host)
+
+
+def _visible(viewer: Place, place: Place) -> bool:
+    """Say whether `viewer` may know of `place`: visitors who wait do not learn who else waits or is heard."""
+    if place.seat_id == viewer.seat_id or place.is_host or viewer.is_host:
+        return bool(place.role)
+    return viewer.admitted and place.admitted and bool(place.role)
+
+
+def person(place: Place) -> Person:
+    """Return a place as messages show it."""
+    return Person(
+        seat_id=place.seat_id,
+        role=place.role,
+        name=place.name,
+        title=place.title,
+        present=place.present,
+        admitted=place.admitted,
+        microphone=place.microphone,
+        camera=place.camera,
+        muted=place.muted,
+        hand=place.hand,
+        link=place.link,
+    )
+
+
+def snapshot(room: Room, viewer: Place) -> RoomShown:
+    """Return the room as `viewer` may see it."""
+    return RoomShown(
+        phase=room.phase,
+        you=viewer.seat_id,
+        people=tuple(person(place) for place in room.places.values() if _visible(viewer, place)),
+        started_at=None if room.started_at is None else room.started_at.isoformat(),
+        elapsed_ms=room.elapsed_ms,
+        saved_ms=room.saved_ms,
+        prompt=room.prompt,
+    )

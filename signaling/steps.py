@@ -1,0 +1,74 @@
+"""The steps that decisions are made of, each a pure function of the room."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+from signaling.effects import (
+    AddToMedia,
+    Effect,
+    OpenMedia,
+    RecordDeparture,
+    RecordRefusal,
+    RemoveFromMedia,
+    SendTo,
+    WriteJournal,
+)
+from signaling.messages import FromServer, Json, Refused
+from signaling.state import Place, Room, snapshot
+
+Decision: TypeAlias = tuple[Room, list[Effect]]
+
+
+def show(room: Room) -> list[Effect]:
+    """Show everybody present the room as they may see it."""
+    return list(_send(room.present(), lambda place: snapshot(room, place)))
+
+
+def send(places: Iterable[Place], message: FromServer) -> list[Effect]:
+    """Send the same message to those of `places` who are present."""
+    return list(_send(places, lambda _: message))
+
+
+def refuse(place: Place, code: str, *, on_record: bool = False, **params: str | int) -> list[Effect]:
+    """Tell a seat that what it asked is not done; `on_record` when nobody with honest means could have asked it."""
+    recorded: list[Effect] = [RecordRefusal(place.seat_id, code)] if on_record else []
+    return [*send([place], Refused(code, dict(params))), *recorded]
+
+
+def journal(room: Room, event: str, **details: Json) -> list[Effect]:
+    """Write into the recording, when there is one."""
+    return [WriteJournal({"event": event, **details})] if room.recording else []
+
+
+def bring_into_media(room: Room, place: Place) -> Decision:
+    """Let a seat see and hear the others, if it may; the recording is opened first when it is not running.
+
+    The only place that adds anybody to media: nobody is heard who was not admitted, and nobody unrecorded.
+    """
+    if room.phase != "in_session" or not place.admitted or not place.present:
+        return room, []
+    if not room.recording:
+        return room, [OpenMedia()]
+    room = room.with_place(replace(place, in_media=True, link="connecting", media_tries=1))
+    return room, [AddToMedia(place.seat_id, place.muted)]
+
+
+def take_out_of_media(room: Room, place: Place) -> Decision:
+    """Have a seat neither see nor hear nor be recorded any more."""
+    gone: list[Effect] = [RemoveFromMedia(place.seat_id)] if place.in_media else []
+    return room.with_place(place.without_media()), gone
+
+
+def vacate(room: Room, place: Place, reason: str) -> Decision:
+    """Empty a seat and keep it: who comes back finds admission, mute and devices as they were."""
+    room, effects = take_out_of_media(room, place)
+    room = room.with_place(replace(room.places[place.seat_id], connection=None, hand=False))
+    left = journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason)
+    return room, [*effects, RecordDeparture(place.seat_id, reason), *left, *show(room)]
+
+
+def _send(places: Iterable[Place], message: Callable[[Place], FromServer]) -> Iterator[Effect]:
+    for place in places:
+        if place.connection is not None:
+            yield SendTo(place.connection.connection_id, message(place))
