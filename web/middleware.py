@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -116,7 +117,13 @@ def refusal_response(request: web.Request, refusal: Refusal) -> web.Response:
     if request.content_type == "application/json" or "application/json" in request.headers.get(hdrs.ACCEPT, ""):
         return web.json_response({"refused": refusal.code, "text": text}, status=status)
     kind = "staff/refused.html" if _is_staffs(request) else "live/refused.html"
-    return render(request, kind, status=status, code=refusal.code, text=text, way=way_on(refusal.code))
+    return render(request, kind, status=status, code=refusal.code, text=text, way=way_on(refusal.code), back=_back(request))
+
+
+def _back(request: web.Request) -> str:
+    """Return the path of the page a form was sent from: only ever one of ours."""
+    came_from = urlsplit(request.headers.get(hdrs.REFERER, ""))
+    return came_from.path if came_from.netloc == request.host and came_from.path != request.path else "/"
 
 
 def _is_staffs(request: web.Request) -> bool:

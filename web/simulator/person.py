@@ -32,8 +32,8 @@ DEMO_APPLICANT = Person(
     ethnicity="汉",
     birth_on=date(1968, 3, 12),
     address="山东省梁山县水泊街道演示村16号",
-    # The sequence numbers 996 to 999 were kept for people over a hundred: nobody born in 1968 bears one, so this number,
-    # valid in form, is nobody's.
+    # The sequence numbers 996 to 999 were kept for people over a hundred: nobody born in 1968 bears one, so this
+    # number, valid in form, is nobody's.
     id_number="370832196803129963",
     issued_by="梁山县公安局",
     valid_from_on=date(2019, 6, 18),

@@ -1,0 +1,140 @@
+"""The command `jiefang`."""
+
+import asyncio
+import logging
+import ssl
+import sys
+from collections.abc import Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from aiohttp import web
+
+from records.clock import SystemClock
+from records.migrations.run import migrate
+from records.signing import SigningKey
+from web.addresses import own_addresses
+from web.app import make_app
+from web.certificates import ensure_certificate
+from web.demo import prepare_demo, say_who_signs_in
+from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
+from web.simulator.applicant import Options, run
+from web.tables import METADATA
+from web.verify import verify_installation
+
+T = TypeVar("T")
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("jiefang"), prog_name="jiefang")
+def main() -> None:
+    """接访：检察机关远程视频接访与国家司法救助。"""
+
+
+@main.command()
+def serve() -> None:
+    """按环境变量（JIEFANG_…）里的设置提供服务。"""
+    settings = _settings()
+    _run_server(settings, said=f"服务已启动：{settings.public_origin}")
+
+
+@main.command(name="migrate")
+def migrate_command() -> None:
+    """把数据库升级到当前版本的结构。"""
+    settings = _settings()
+    migrate(settings.database_url, METADATA)
+    click.echo("数据库结构已是最新。")
+
+
+@main.command()
+@click.option("--var", "var", type=click.Path(path_type=Path), default=Path("var"), show_default=True, help="数据目录")
+@click.option("--port", default=8080, show_default=True, help="网页端口")
+@click.option("--media-port", default=8443, show_default=True, help="音视频 UDP 端口")
+@click.option("--https", is_flag=True, help="用自签名证书在所有地址上提供服务，供同一网络里的手机进入")
+def demo(var: Path, port: int, media_port: int, https: bool) -> None:
+    """在本机演示：自带数据库和演示数据，一个人就能走完全程。"""
+    addresses = own_addresses()
+    settings = demo_settings(var, port=port, media_port=media_port, addresses=addresses, tls=https)
+    if settings.tls_certificate_file and settings.tls_key_file:
+        ensure_certificate(settings.tls_certificate_file, settings.tls_key_file, addresses)
+    if not settings.signing_key_file.exists():
+        click.echo("· 生成本院演示用的签名密钥")
+        SigningKey.generate().save(settings.signing_key_file)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    click.echo("· 准备数据库")
+    migrate(settings.database_url, METADATA)
+    if asyncio.run(prepare_demo(settings, clock=SystemClock())):
+        click.echo("· 写入演示数据")
+    say_who_signs_in(settings)
+    _run_server(settings, said=f"已就绪：{settings.public_origin}  （按 Ctrl-C 停止，数据会保留）")
+
+
+@main.command(name="simulate-applicant")
+@click.argument("url")
+@click.option("--id-tail", required=True, help="证件号码最后四位")
+@click.option("--refuse", is_flag=True, help="不同意数额或账号，提出异议")
+@click.option("--insecure", is_flag=True, help="接受自签名证书（演示）")
+def simulate_applicant(url: str, id_tail: str, refuse: bool, insecure: bool) -> None:
+    """用邀请链接 URL 进入接访，扮演申请人：出示证件、回答、确认、签名。"""
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    report = _run_until_stopped(run(url, id_tail, options=Options(refuse=refuse, insecure=insecure)))
+    if report is not None:
+        click.echo(report.describe())
+        sys.exit(0 if report.finished else 1)
+
+
+@main.command()
+@click.option("--var", "var", type=click.Path(path_type=Path, exists=True), default=Path("var"), show_default=True)
+@click.option("--key", "key_file", type=click.Path(path_type=Path, exists=True), help="本院公钥（PEM）；缺省用数据目录里的")
+def verify(var: Path, key_file: Path | None) -> None:
+    """离线核对审计链、录音录像、文书和账目，用人话说出结果。"""
+    report = asyncio.run(verify_installation(var, key_file))
+    for line in report.lines:
+        click.echo(line)
+    sys.exit(0 if report.whole else 1)
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsIncomplete as error:
+        click.echo("设置不完整，没有启动：", err=True)
+        for problem in error.problems:
+            click.echo(f"  · {problem}", err=True)
+        sys.exit(2)
+
+
+def _run_server(settings: Settings, *, said: str) -> None:
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    tls = None
+    if settings.tls_certificate_file and settings.tls_key_file:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file)
+    try:
+        web.run_app(
+            make_app(settings, clock=SystemClock()),
+            host=settings.host,
+            port=settings.port,
+            ssl_context=tls,
+            print=lambda *_: click.echo(said),
+            shutdown_timeout=5,
+        )
+    except OSError as error:
+        click.echo(f"没能启动：{error.strerror or error}（端口 {settings.port} 或 UDP {settings.media_port} 可能被占用）", err=True)
+        sys.exit(1)
+
+
+def _run_until_stopped(job: Coroutine[object, object, T]) -> T | None:
+    try:
+        return asyncio.run(job)
+    except KeyboardInterrupt:
+        return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What lives as long as the server: opened in this order, closed in the reverse.
+
+Each is an `aiohttp` cleanup context. A background loop that dies takes the server down with it, loudly, rather than
+leaving a server that looks alive and no longer seals or signs.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from records import trail
+from records.database import Database
+from records.outbox import Dispatcher
+from records.personal import PersonalData
+from records.signing import SigningKey
+from records.vault import Vault
+from signaling.hub import Hub
+from signaling.media.worker import MediaSettings, MediaWorker
+from web.bridges import ports_for
+from web.jobs import handlers_for
+from web.keys import CLOCK, DATABASE, HUB, OUTBOX, SETTINGS, SIGNING_KEY, VAULT
+
+log = logging.getLogger(__name__)
+
+WITNESS_EVERY_S = 2.0
+
+
+async def database_lifetime(app: web.Application) -> AsyncIterator[None]:
+    """Hold the connections to the database."""
+    personal = PersonalData(bytes.fromhex(app[SETTINGS].personal_key.get_secret_value()))
+    app[DATABASE] = Database(app[SETTINGS].database_url, personal=personal)
+    yield
+    await app[DATABASE].dispose()
+
+
+async def vault_lifetime(app: web.Application) -> AsyncIterator[None]:
+    """Hold the vault and the office's signing key."""
+    settings = app[SETTINGS]
+    for directory in (settings.data_dir, settings.journals, settings.playback):
+        directory.mkdir(parents=True, exist_ok=True)
+    app[VAULT] = Vault(settings.data_dir / "vault")
+    app[SIGNING_KEY] = SigningKey.load(settings.signing_key_file)
+    app[SIGNING_KEY].public.save(settings.data_dir / "office-public.pem")
+    yield
+
+
+async def outbox_lifetime(app: web.Application) -> AsyncIterator[None]:
+    """Do what committed transactions asked for: seal recordings, make playback files."""
+    app[OUTBOX] = Dispatcher(app[DATABASE], handlers_for(app), clock=app[CLOCK])
+    async with asyncio.TaskGroup() as group:
+        loop = group.create_task(app[OUTBOX].run(), name="outbox")
+        yield
+        loop.cancel()
+
+
+async def witness_lifetime(app: web.Application) -> AsyncIterator[None]:
+    """Sign the trail's head whenever it has grown, into a file outside the database: a tail cut off shows."""
+    async with asyncio.TaskGroup() as group:
+        loop = group.create_task(_sign_heads(app), name="witness")
+        yield
+        loop.cancel()
+    await _sign_head(app, None)
+
+
+async def _sign_heads(app: web.Application) -> None:
+    last: int | None = None
+    while True:
+        last = await _sign_head(app, last)
+        await asyncio.sleep(WITNESS_EVERY_S)
+
+
+async def _sign_head(app: web.Application, last: int | None) -> int | None:
+    async with app[DATABASE].read() as db:
+        head = await trail.sign_head(db, app[SIGNING_KEY], clock=app[CLOCK])
+    if head.sequence in (0, last):
+        return last
+    await asyncio.to_thread(trail.append_head, app[SETTINGS].heads, head)
+    return head.sequence
+
+
+async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
+    """Run the media plane and the hub of live hearings."""
+    settings = app[SETTINGS]
+    media = MediaWorker(
+        MediaSettings(tuple(str(address) for address in settings.media_addresses), settings.media_port),
+        on_event=lambda event: app[HUB].on_media_event(event),
+    )
+    app[HUB] = Hub(media, ports_for(app), clock=app[CLOCK])
+    await media.start()
+    async with asyncio.TaskGroup() as group:
+        loop = group.create_task(app[HUB].run(), name="hub")
+        yield
+        loop.cancel()
+    await media.stop()
+
+
+async def drain_hub(app: web.Application) -> None:
+    """Tell everybody in a hearing that the server restarts, before their sockets are cut (an `on_shutdown` signal)."""
+    await app[HUB].drain()

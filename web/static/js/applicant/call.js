@@ -1,0 +1,220 @@
+import { byId, icon, point, show, write } from "../live/dom.js";
+import { PersonView } from "../live/person_view.js";
+import { BARS, SteadyQuality } from "../live/quality.js";
+import { clockText, say } from "../live/texts.js";
+
+/**
+ * The hearing on the applicant's screen: the prosecutor's face as large as it gets, oneself in the corner.
+ *
+ * @typedef {import("../live/session.js").LiveSession} LiveSession
+ * @typedef {import("../live/protocol.js").Person} Person
+ */
+export class Call {
+  /**
+   * @param {LiveSession} session
+   * @param {import("../live/own_devices.js").OwnDevices} devices
+   */
+  constructor(session, devices) {
+    this.session = session;
+    this.devices = devices;
+    this.faces = byId("faces", HTMLElement);
+    /** @type {Map<string, PersonView>} */
+    this.views = new Map();
+    /** @type {Map<string, MediaStream>} */
+    this.streams = new Map();
+    this.quality = new SteadyQuality();
+    /** @type {string | null} */
+    this.chosen = null;
+    this.lineSentence = "";
+    /** @type {number | undefined} */
+    this.lineTimer = undefined;
+    this.wire();
+    devices.onChange(() => this.draw());
+    window.setInterval(() => this.drawClock(), 250);
+  }
+
+  wire() {
+    const { session, devices } = this;
+    byId("call-mute", HTMLButtonElement).addEventListener("click", () => void devices.switchMicrophone(!devices.microphoneOn));
+    byId("call-camera", HTMLButtonElement).addEventListener("click", () => void devices.switchCamera(!devices.cameraOn));
+    byId("call-hand", HTMLButtonElement).addEventListener("click", () => {
+      session.send({ type: "hand", raised: session.me?.hand !== true });
+    });
+    const words = byId("words-dialog", HTMLDialogElement);
+    byId("call-words", HTMLButtonElement).addEventListener("click", () => {
+      byId("call-words", HTMLButtonElement).classList.remove("control--news");
+      words.showModal();
+    });
+    byId("words-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      const field = byId("words-text", HTMLInputElement);
+      const text = field.value.trim();
+      if (text !== "" && session.send({ type: "word", text })) field.value = "";
+    });
+    byId("words-close", HTMLButtonElement).addEventListener("click", () => words.close());
+    const leave = byId("leave-dialog", HTMLDialogElement);
+    byId("call-leave", HTMLButtonElement).addEventListener("click", () => leave.showModal());
+    leave.addEventListener("close", () => {
+      if (leave.returnValue === "leave") session.send({ type: "leave" });
+      leave.returnValue = "";
+    });
+    byId("call-unlock", HTMLButtonElement).addEventListener("click", () => {
+      show(byId("call-unlock", HTMLElement), false);
+      for (const view of this.views.values()) void view.video.play();
+    });
+  }
+
+  /**
+   * @param {string} seat
+   * @param {MediaStream | null} stream
+   */
+  setStream(seat, stream) {
+    if (stream) this.streams.set(seat, stream);
+    else this.streams.delete(seat);
+    this.views.get(seat)?.setStream(stream);
+  }
+
+  /** @param {boolean} mine */
+  wordCame(mine) {
+    if (!mine && !byId("words-dialog", HTMLDialogElement).open) {
+      byId("call-words", HTMLButtonElement).classList.add("control--news");
+    }
+  }
+
+  draw() {
+    const room = this.session.room;
+    if (!room) return;
+    const people = room.people.filter((person) => person.role !== "observer" && (person.admitted || person.role === "host"));
+    const stage = this.onStage(people, room.you);
+    let corner = 1;
+    for (const person of people) {
+      const own = person.seat_id === room.you;
+      const view = this.viewOf(person.seat_id, own);
+      if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
+      view.draw(own ? { ...person, ...this.devices.states() } : person, own ? say("person.you") : `${person.name} ${person.title}`.trim());
+      const onStage = person.seat_id === stage?.seat_id;
+      view.node.classList.toggle("person--stage", onStage);
+      view.node.classList.toggle("person--corner", !onStage);
+      view.node.style.setProperty("--place", onStage ? "0" : own ? "0" : String(corner));
+      if (!onStage && !own) corner += 1;
+    }
+    for (const [seat, view] of this.views) {
+      if (people.some((person) => person.seat_id === seat)) continue;
+      view.node.remove();
+      this.views.delete(seat);
+    }
+    this.drawControls();
+    this.drawPrompt(room.prompt);
+    this.drawLine();
+  }
+
+  /**
+   * @param {Person[]} people
+   * @param {string} you
+   */
+  onStage(people, you) {
+    const others = people.filter((person) => person.seat_id !== you);
+    return (
+      others.find((person) => person.seat_id === this.chosen) ??
+      others.find((person) => person.role === "host") ??
+      others[0]
+    );
+  }
+
+  /**
+   * @param {string} seat
+   * @param {boolean} own
+   */
+  viewOf(seat, own) {
+    const known = this.views.get(seat);
+    if (known) return known;
+    const view = new PersonView(own, () => show(byId("call-unlock", HTMLElement), true));
+    this.views.set(seat, view);
+    this.faces.append(view.node);
+    if (!own) {
+      view.setStream(this.streams.get(seat) ?? null);
+      view.node.addEventListener("click", () => {
+        this.chosen = seat;
+        this.draw();
+      });
+    }
+    return view;
+  }
+
+  drawControls() {
+    const { microphoneOn, cameraOn } = this.devices;
+    control("call-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
+    control("call-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
+    const raised = this.session.me?.hand === true;
+    control("call-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
+  }
+
+  /** @param {string} prompt */
+  drawPrompt(prompt) {
+    const text = prompt.trim();
+    show(byId("prompt", HTMLElement), text !== "");
+    const cut = text.includes("\n") ? text.indexOf("\n") : text.indexOf("。") + 1;
+    const first = cut > 0 ? text.slice(0, cut) : text;
+    write(byId("prompt-first", HTMLElement), first.replace(/。$/, "").trim());
+    write(byId("prompt-rest", HTMLElement), cut > 0 ? text.slice(cut).trim() : "");
+  }
+
+  drawClock() {
+    const now = this.session.clock.now();
+    show(byId("rec", HTMLElement), now !== null);
+    if (now !== null) write(byId("rec-time", HTMLElement), clockText(now));
+  }
+
+  /** @param {Record<string, import("../live/protocol.js").Measured>} people */
+  drawStats(people) {
+    const you = this.session.room?.you ?? "";
+    this.drawQuality(this.quality.take(people[you]));
+  }
+
+  /** @param {import("../live/quality.js").Quality} quality */
+  drawQuality(quality) {
+    const node = byId("net", HTMLElement);
+    node.dataset["quality"] = quality;
+    write(byId("net-word", HTMLElement), say(`net.${quality}`));
+    point(byId("net-bars", SVGSVGElement), BARS[quality]);
+  }
+
+  /**
+   * Say something about the line; it goes away by itself after `ms`, or stays when `ms` is 0.
+   *
+   * @param {string} sentence
+   * @param {number} [ms]
+   */
+  sayLine(sentence, ms = 0) {
+    window.clearTimeout(this.lineTimer);
+    this.lineSentence = sentence;
+    if (ms > 0) this.lineTimer = window.setTimeout(() => this.sayLine(""), ms);
+    this.drawLine();
+  }
+
+  /** What the banner says: a broken line first, then what is wrong with one's own sound. */
+  drawLine() {
+    const me = this.session.me;
+    let sentence = this.lineSentence;
+    if (sentence === "" && me?.muted) sentence = say("call.muted_by_host");
+    if (sentence === "" && !this.devices.audio && this.devices.microphoneOn) sentence = say("call.no_microphone");
+    const node = byId("line", HTMLElement);
+    show(node, sentence !== "");
+    write(byId("line-words", HTMLElement), sentence);
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {string} symbol
+ * @param {string} words
+ * @param {boolean} pressed
+ */
+function control(id, symbol, words, pressed) {
+  const button = byId(id, HTMLButtonElement);
+  const picture = button.querySelector("svg") ?? button.appendChild(icon(symbol));
+  point(picture, symbol);
+  const label = button.querySelector("[data-words]");
+  if (label) write(label, words);
+  button.classList.toggle("control--pressed", pressed);
+}

@@ -1,0 +1,138 @@
+import { listDevices } from "../live/devices.js";
+import { byId, el, show, write } from "../live/dom.js";
+import { showTrack } from "../live/own_devices.js";
+import { allowSound, LevelMeter, ring } from "../live/sound.js";
+import { say } from "../live/texts.js";
+
+/**
+ * The page on which camera and microphone are tried out before anybody waits.
+ */
+export class DeviceCheck {
+  /**
+   * @param {import("../live/own_devices.js").OwnDevices} devices
+   * @param {() => void} onDone
+   */
+  constructor(devices, onDone) {
+    this.devices = devices;
+    this.meter = new LevelMeter(byId("check-bars", HTMLElement));
+    this.meter.onHeard = () => this.draw();
+    this.asked = false;
+    /** @type {number | undefined} */
+    this.patience = undefined;
+    this.quietTooLong = false;
+    const start = byId("check-start", HTMLButtonElement);
+    start.addEventListener("click", () => {
+      allowSound();
+      start.disabled = true;
+      void this.ask().finally(() => (start.disabled = false));
+    });
+    byId("check-done", HTMLButtonElement).addEventListener("click", () => {
+      allowSound();
+      onDone();
+    });
+    const speaker = byId("check-speaker", HTMLButtonElement);
+    speaker.addEventListener("click", () => {
+      speaker.disabled = true;
+      void this.playSample().finally(() => (speaker.disabled = false));
+    });
+    for (const kind of /** @type {const} */ (["camera", "microphone"])) {
+      const select = byId(`check-${kind}`, HTMLSelectElement);
+      select.addEventListener("change", () => void devices.choose({ [kind]: select.value }));
+    }
+    devices.onChange(() => void this.refresh());
+  }
+
+  /** Ask the browser for the devices; the user sees the browser's own question. */
+  async ask() {
+    this.asked = true;
+    await this.devices.open();
+  }
+
+  async playSample() {
+    const sample = byId("check-sample", HTMLAudioElement);
+    try {
+      sample.currentTime = 0;
+      await sample.play();
+      await new Promise((resolve) => sample.addEventListener("ended", resolve, { once: true }));
+    } catch {
+      // A browser without Opus in WebM: the bell says as much about a loudspeaker as a voice does.
+      await ring();
+    }
+    show(byId("check-heard", HTMLElement), true);
+  }
+
+  async refresh() {
+    if (!this.asked) return;
+    showTrack(byId("check-video", HTMLVideoElement), this.devices.video);
+    this.meter.listen(this.devices.audio);
+    window.clearTimeout(this.patience);
+    this.quietTooLong = false;
+    if (this.devices.audio) {
+      this.patience = window.setTimeout(() => {
+        this.quietTooLong = !this.meter.heard;
+        this.draw();
+      }, 7000);
+    }
+    this.draw();
+    const { cameras, microphones } = await listDevices();
+    fill("camera", cameras, this.devices.video);
+    fill("microphone", microphones, this.devices.audio);
+  }
+
+  draw() {
+    const { audio, video, audioTrouble, videoTrouble } = this.devices;
+    show(byId("check-before", HTMLElement), !this.asked);
+    show(byId("check-after", HTMLElement), this.asked);
+    show(byId("check-no-picture", HTMLElement), !video);
+    row("check-row-camera", video ? "good" : "careful", video ? say("check.camera_good") : trouble("camera", videoTrouble));
+    if (!audio) row("check-row-microphone", "careful", trouble("microphone", audioTrouble));
+    else if (this.meter.heard) row("check-row-microphone", "good", say("check.microphone_good"));
+    else if (this.quietTooLong) row("check-row-microphone", "careful", say("check.microphone_silent"));
+    else row("check-row-microphone", "info", say("check.microphone_speak"));
+    const refused = audioTrouble === "refused" || videoTrouble === "refused";
+    show(byId("check-how", HTMLElement), refused);
+    show(byId("check-again", HTMLElement), !audio || !video);
+    const done = byId("check-done", HTMLButtonElement);
+    write(done, !audio ? say("check.go_without_sound") : !video ? say("check.go_without_picture") : say("check.go"));
+  }
+}
+
+/**
+ * @param {"camera" | "microphone"} device
+ * @param {import("../live/devices.js").DeviceTrouble | null} what
+ */
+export function trouble(device, what) {
+  return say(`trouble.${device}_${what ?? "missing"}`);
+}
+
+/**
+ * @param {string} id
+ * @param {"good" | "careful" | "info"} kind
+ * @param {string} sentence
+ */
+function row(id, kind, sentence) {
+  const node = byId(id, HTMLElement);
+  node.dataset["kind"] = kind;
+  const words = node.querySelector("[data-words]");
+  if (words) write(words, sentence);
+}
+
+/**
+ * @param {"camera" | "microphone"} kind
+ * @param {MediaDeviceInfo[]} found
+ * @param {MediaStreamTrack | null} used
+ */
+function fill(kind, found, used) {
+  const select = byId(`check-${kind}`, HTMLSelectElement);
+  show(byId(`check-${kind}-field`, HTMLElement), found.length > 1);
+  const chosen = used?.getSettings().deviceId ?? "";
+  select.replaceChildren(
+    ...found.map((device, i) =>
+      el(
+        "option",
+        { value: device.deviceId, selected: device.deviceId === chosen },
+        device.label || say(`check.${kind}_number`, { number: i + 1 }),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,180 @@
+/** The applicant's page: consents, devices, waiting room, hearing. One document, so that a step never loses the line. */
+
+import { canTakePart, isInsideAnotherApp, stayAwake } from "../live/devices.js";
+import { byId, pageData, show, write } from "../live/dom.js";
+import { OwnDevices } from "../live/own_devices.js";
+import { probe } from "../live/probe.js";
+import { LiveSession } from "../live/session.js";
+import { allowSound, ring } from "../live/sound.js";
+import { knows, say } from "../live/texts.js";
+import { appendWord } from "../live/words.js";
+import { Call } from "./call.js";
+import { askConsents } from "./consents.js";
+import { DeviceCheck } from "./device_check.js";
+import { offerReadingAloud, stopReading } from "./read_aloud.js";
+import { ConfirmationSheet } from "./sheet.js";
+import { currentStep, go } from "./steps.js";
+import { WaitingRoom } from "./waiting.js";
+
+/**
+ * @typedef {object} Page
+ * @property {string} session_id
+ * @property {string} starts_at
+ * @property {import("./consents.js").ConsentKind[]} consents
+ * @property {string} after
+ */
+
+const CHECKED = "jiefang.checked";
+/** Shorter gaps than this are not worth a word. */
+const WORTH_SAYING_MS = 1500;
+
+const page = /** @type {Page} */ (pageData("page"));
+const devices = new OwnDevices();
+
+/** @type {import("../live/session.js").View} */
+const view = {
+  onRoom(room) {
+    if (room.phase === "ended") return leaveFor(page.after);
+    const inCall = room.phase === "in_session" && session.me?.admitted === true;
+    if (inCall && currentStep() !== "room") {
+      const called = currentStep() === "waiting" && waitedSince !== null && Date.now() - waitedSince > 1500;
+      enterCall(called);
+    }
+    if (!inCall && currentStep() !== "waiting") wait();
+    waiting.draw();
+    call.draw();
+  },
+  onStream: (seat, stream) => call.setStream(seat, stream),
+  onStats: (people) => call.drawStats(people),
+  onWord(word) {
+    const mine = word.from === session.room?.you;
+    appendWord(word, mine, byId("wait-words", HTMLElement), byId("words-list", HTMLElement));
+    call.wordCame(mine);
+  },
+  onNotice(topic) {
+    if (topic === "confirmation") void sheet.load();
+  },
+  onRefused(code) {
+    call.sayLine(say(knows(`refused.${code}`) ? `refused.${code}` : "refused.other"), 8000);
+  },
+  onLost() {
+    waiting.setOnline(false);
+    call.drawQuality("lost");
+    call.sayLine(say("line.lost"));
+  },
+  onBack(gapMs) {
+    waiting.setOnline(true);
+    call.drawQuality("good");
+    const seconds = Math.round(gapMs / 1000);
+    if (gapMs >= WORTH_SAYING_MS) call.sayLine(say("line.back", { seconds }), 8000);
+    else call.sayLine("");
+    void sheet.load();
+  },
+  onClosed(reason) {
+    if (reason === "ended") return leaveFor(page.after);
+    if (reason === "moved" || reason === "seat_taken") return go("elsewhere");
+    stopDevices();
+    if (currentStep() === "another_day") return;
+    const key = knows(`closed.${reason}`) ? `closed.${reason}` : "closed.other";
+    write(byId("gone-heading", HTMLElement), say(key));
+    write(byId("gone-more", HTMLElement), say(reason === "left" ? "closed.left_more" : "closed.more"));
+    go("gone");
+  },
+  onLink(state) {
+    if (state === "connecting") call.sayLine(say("line.media_lost"));
+    else if (state === "connected") call.sayLine("");
+  },
+};
+
+const session = new LiveSession(`/ws/hearings/${page.session_id}`, devices, view, () => probe("/hearing/confirmation"));
+const waiting = new WaitingRoom(session, devices, page.starts_at);
+const call = new Call(session, devices);
+const sheet = new ConfirmationSheet();
+/** @type {number | null} */
+let waitedSince = null;
+
+function wait() {
+  waitedSince = Date.now();
+  go("waiting");
+  waiting.draw();
+}
+
+/** @param {boolean} called  out of the waiting room, so that the bell rings; not when a page comes back */
+function enterCall(called) {
+  stopReading();
+  for (const id of ["word-dialog", "later-dialog"]) byId(id, HTMLDialogElement).close();
+  go("room");
+  void sheet.load();
+  if (called) {
+    void ring();
+    byId("your-turn", HTMLAudioElement).play().catch(() => ring(2));
+  }
+}
+
+function begin() {
+  remember();
+  void stayAwake();
+  wait();
+  session.open();
+}
+
+function remember() {
+  try {
+    sessionStorage.setItem(CHECKED, page.session_id);
+  } catch {
+    // A private window without storage asks about the devices again after a reload; nothing is lost.
+  }
+}
+
+/** @returns {boolean} whether this tab was past the device page before it was reloaded */
+function wasChecked() {
+  try {
+    return sessionStorage.getItem(CHECKED) === page.session_id;
+  } catch {
+    return false;
+  }
+}
+
+function stopDevices() {
+  devices.audio?.stop();
+  devices.video?.stop();
+}
+
+/** @param {string} path */
+function leaveFor(path) {
+  stopDevices();
+  location.assign(path);
+}
+
+function start() {
+  offerReadingAloud();
+  document.addEventListener("pointerdown", allowSound, { once: true });
+  for (const button of document.querySelectorAll("[data-reload]")) {
+    button.addEventListener("click", () => location.reload());
+  }
+  byId("elsewhere-here", HTMLButtonElement).addEventListener("click", () => {
+    wait();
+    session.open(true);
+  });
+  const later = byId("later-dialog", HTMLDialogElement);
+  later.addEventListener("close", () => {
+    if (later.returnValue !== "later") return;
+    later.returnValue = "";
+    session.send({ type: "word", text: say("later.word") });
+    session.send({ type: "leave" });
+    go("another_day");
+  });
+  if (!canTakePart()) {
+    show(byId("unsupported-app", HTMLElement), isInsideAnotherApp());
+    show(byId("unsupported-old", HTMLElement), !isInsideAnotherApp());
+    go("unsupported");
+    return;
+  }
+  const check = new DeviceCheck(devices, begin);
+  askConsents(page.consents, () => {
+    if (!wasChecked()) return go("devices");
+    void check.ask().then(begin);
+  });
+}
+
+start();

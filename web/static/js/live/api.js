@@ -1,0 +1,85 @@
+import { say } from "./texts.js";
+
+/** A request that the server refused, or that did not reach it. `message` is a sentence for the user. */
+export class RequestRefused extends Error {
+  /**
+   * @param {string} code
+   * @param {string} sentence
+   * @param {number} status
+   */
+  constructor(code, sentence, status) {
+    super(sentence);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+const PATIENCE_MS = 20_000;
+
+/**
+ * @param {string} path
+ * @param {RequestInit} init
+ * @returns {Promise<any>}
+ */
+async function request(path, init) {
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(path, {
+      ...init,
+      credentials: "same-origin",
+      redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch {
+    throw new RequestRefused("offline", say("api.offline"), 0);
+  }
+  const kind = response.headers.get("content-type") ?? "";
+  const body = kind.includes("json") ? await response.json() : null;
+  if (response.ok && body) return body;
+  throw new RequestRefused(body?.refused ?? "unreadable", body?.text ?? say("api.unreadable"), response.status);
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
+export function getJson(path) {
+  return request(path, { headers: { Accept: "application/json" }, cache: "no-store" });
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, unknown>} body
+ * @returns {Promise<any>}
+ */
+export function postJson(path, body = {}) {
+  const token = document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "";
+  return request(path, {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": token },
+    body: JSON.stringify(body),
+  });
+}
+
+/**
+ * Run an act of a button once at a time: the button is busy meanwhile, so that a double click does nothing twice.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {() => Promise<void>} act
+ * @param {(sentence: string) => void} complain
+ */
+export async function once(button, act, complain) {
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  button.disabled = true;
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof RequestRefused)) throw error;
+    complain(error.message);
+  } finally {
+    button.removeAttribute("aria-busy");
+    button.disabled = false;
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Sound and picture of this page. The server makes every offer; we answer. One RTCPeerConnection lives as long as the
+ * server's ICE and DTLS identity: an offer with another one (after the line broke) gets a new connection.
+ *
+ * @typedef {import("./protocol.js").OfferMessage} OfferMessage
+ *
+ * @typedef {object} MediaListener
+ * @property {(seatId: string, stream: MediaStream | null) => void} onStream
+ * @property {(offerId: number, sdp: string) => void} onAnswer
+ * @property {(state: "connecting" | "connected" | "broken") => void} onLink
+ */
+
+/** How long a line may be interrupted before it is made anew; browsers recover by themselves from less. */
+const PATIENCE_MS = 5000;
+
+export class MediaLink {
+  /** @param {MediaListener} listener */
+  constructor(listener) {
+    this.listener = listener;
+    /** @type {RTCPeerConnection | null} */
+    this.connection = null;
+    this.identity = "";
+    /** @type {MediaStreamTrack | null} */
+    this.audio = null;
+    /** @type {MediaStreamTrack | null} */
+    this.video = null;
+    this.sendsVideo = false;
+    this.you = "";
+    /** @type {Record<string, string>} */
+    this.seatOfMid = {};
+    /** @type {Map<string, MediaStream>} */
+    this.streams = new Map();
+    /** @type {OfferMessage[]} */
+    this.offers = [];
+    this.answering = false;
+    /** @type {number | undefined} */
+    this.timer = undefined;
+  }
+
+  /**
+   * Send these tracks from now on. Nothing is renegotiated.
+   *
+   * @param {MediaStreamTrack | null} audio
+   * @param {MediaStreamTrack | null} video
+   */
+  async use(audio, video) {
+    this.audio = audio;
+    this.video = video;
+    await this.attach();
+  }
+
+  /**
+   * Whoever waits alone sends no picture: nobody looks, and the estimate of what the line bears would start low.
+   *
+   * @param {boolean} wanted
+   */
+  async sendVideo(wanted) {
+    if (this.sendsVideo === wanted) return;
+    this.sendsVideo = wanted;
+    await this.attach();
+  }
+
+  /**
+   * Answer an offer. Offers are answered one after the other; of several that wait only the newest counts.
+   *
+   * @param {OfferMessage} offer
+   * @param {string} you  our own seat
+   */
+  async take(offer, you) {
+    this.you = you;
+    this.offers = [offer];
+    if (this.answering) return;
+    this.answering = true;
+    try {
+      for (let next = this.offers.shift(); next; next = this.offers.shift()) await this.answer(next);
+    } finally {
+      this.answering = false;
+    }
+  }
+
+  /** Let go of the line, e.g. because the connection to the room broke: the next offer makes it anew. */
+  close() {
+    window.clearTimeout(this.timer);
+    this.connection?.close();
+    this.connection = null;
+    this.identity = "";
+    this.seatOfMid = {};
+    for (const seat of [...this.streams.keys()]) this.listener.onStream(seat, null);
+    this.streams.clear();
+  }
+
+  /** @param {OfferMessage} offer */
+  async answer(offer) {
+    const identity = identityOf(offer.sdp);
+    if (!this.connection || identity !== this.identity) {
+      // The old picture stays on the screen until the new one arrives: a frozen face is kinder than a black one.
+      this.connection?.close();
+      this.connection = this.make();
+      this.identity = identity;
+    }
+    const connection = this.connection;
+    this.seatOfMid = offer.streams;
+    await connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+    await this.attach();
+    await connection.setLocalDescription();
+    if (connection !== this.connection) return;
+    this.gather();
+    this.listener.onAnswer(offer.offer_id, connection.localDescription?.sdp ?? "");
+  }
+
+  /** @returns {RTCPeerConnection} */
+  make() {
+    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: [] });
+    connection.addEventListener("connectionstatechange", () => {
+      if (connection === this.connection) this.watch(connection.connectionState);
+    });
+    return connection;
+  }
+
+  /** @param {RTCPeerConnectionState} state */
+  watch(state) {
+    window.clearTimeout(this.timer);
+    if (state === "connected") this.listener.onLink("connected");
+    else if (state === "failed") this.listener.onLink("broken");
+    else if (state === "disconnected") {
+      this.listener.onLink("connecting");
+      this.timer = window.setTimeout(() => this.listener.onLink("broken"), PATIENCE_MS);
+    }
+  }
+
+  /** Put our tracks on the lines that the server gave us. */
+  async attach() {
+    if (!this.connection) return;
+    for (const transceiver of this.connection.getTransceivers()) {
+      if (transceiver.mid === null || transceiver.stopped) continue;
+      if (this.seatOfMid[transceiver.mid] !== this.you) continue;
+      const kind = transceiver.receiver.track.kind;
+      const track = kind === "audio" ? this.audio : this.sendsVideo ? this.video : null;
+      if (transceiver.direction !== "sendonly") transceiver.direction = "sendonly";
+      if (transceiver.sender.track !== track) await transceiver.sender.replaceTrack(track);
+    }
+  }
+
+  /** Sort what arrives by whose it is. */
+  gather() {
+    if (!this.connection) return;
+    /** @type {Map<string, MediaStreamTrack[]>} */
+    const tracks = new Map();
+    for (const transceiver of this.connection.getTransceivers()) {
+      if (transceiver.mid === null || transceiver.stopped || transceiver.currentDirection === "inactive") continue;
+      const seat = this.seatOfMid[transceiver.mid];
+      if (seat === undefined || seat === this.you) continue;
+      tracks.set(seat, [...(tracks.get(seat) ?? []), transceiver.receiver.track]);
+    }
+    for (const [seat, theirs] of tracks) {
+      const known = this.streams.get(seat);
+      if (known && same(known.getTracks(), theirs)) continue;
+      const stream = new MediaStream(theirs);
+      this.streams.set(seat, stream);
+      this.listener.onStream(seat, stream);
+    }
+    for (const seat of [...this.streams.keys()]) {
+      if (tracks.has(seat)) continue;
+      this.streams.delete(seat);
+      this.listener.onStream(seat, null);
+    }
+  }
+}
+
+/**
+ * What makes a server's link the same one: its ICE user name and its DTLS fingerprint.
+ *
+ * @param {string} sdp
+ * @returns {string}
+ */
+export function identityOf(sdp) {
+  const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? "";
+  const fingerprint = /^a=fingerprint:(\S+ \S+)/m.exec(sdp)?.[1] ?? "";
+  return `${ufrag} ${fingerprint}`;
+}
+
+/**
+ * @param {MediaStreamTrack[]} some
+ * @param {MediaStreamTrack[]} others
+ */
+function same(some, others) {
+  return some.length === others.length && some.every((track) => others.includes(track));
+}

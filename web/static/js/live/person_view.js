@@ -1,0 +1,77 @@
+import { el, icon, show, write } from "./dom.js";
+import { play } from "./playing.js";
+import { showTrack } from "./own_devices.js";
+import { say } from "./texts.js";
+
+/**
+ * One person on the screen. The element is made once and never moved: moving a playing video makes browsers stop it,
+ * so a view's place is a class, and the style sheet does the rest.
+ *
+ * @typedef {import("./protocol.js").Person} Person
+ */
+export class PersonView {
+  /**
+   * @param {boolean} isSelf
+   * @param {() => void} onNeedsTouch  the browser wants a touch before it lets this person be heard
+   */
+  constructor(isSelf, onNeedsTouch) {
+    this.isSelf = isSelf;
+    this.onNeedsTouch = onNeedsTouch;
+    this.video = el("video", { playsinline: true, autoplay: true, tabindex: "-1" });
+    this.video.muted = isSelf;
+    this.video.disablePictureInPicture = true;
+    this.name = el("span", { class: "person__name" });
+    this.silent = icon("mic-off", "icon person__silent");
+    this.hand = el("span", { class: "person__hand" }, icon("hand"), say("person.hand"));
+    this.empty = el("p", { class: "person__empty" });
+    this.label = el("figcaption", { class: "person__label" }, this.silent, this.name);
+    this.node = el("figure", { class: isSelf ? "person person--self" : "person" }, this.video, this.empty, this.label, this.hand);
+  }
+
+  /** @param {MediaStream | null} stream */
+  setStream(stream) {
+    play(this.video, stream, this.onNeedsTouch);
+  }
+
+  /** @param {MediaStreamTrack | null} track */
+  setOwnTrack(track) {
+    showTrack(this.video, track);
+  }
+
+  /**
+   * @param {Person} person
+   * @param {string} name  what to write on it
+   */
+  draw(person, name) {
+    write(this.name, name);
+    const quiet = person.present && (person.muted || person.microphone !== "on");
+    this.silent.toggleAttribute("hidden", !quiet);
+    show(this.hand, person.hand);
+    const missing = this.isSelf ? ownPictureMissing(person) : pictureMissing(person);
+    show(this.empty, missing !== null);
+    show(this.video, missing === null);
+    if (missing !== null) write(this.empty, say(missing));
+    const described = [name, quiet ? say("person.silent") : "", missing === null ? "" : say(missing)];
+    this.node.setAttribute("aria-label", described.filter(Boolean).join("，"));
+  }
+}
+
+/** @param {Person} person */
+function ownPictureMissing(person) {
+  if (person.camera === "off") return "person.own_camera_off";
+  if (person.camera === "missing") return "person.camera_missing";
+  return null;
+}
+
+/**
+ * @param {Person} person
+ * @returns {string | null} the key of what to say instead of a picture
+ */
+function pictureMissing(person) {
+  if (!person.present) return "person.absent";
+  if (person.link === "lost") return "person.line_lost";
+  if (person.camera === "off") return "person.camera_off";
+  if (person.camera === "missing") return "person.camera_missing";
+  if (person.link !== "connected") return "person.connecting";
+  return null;
+}

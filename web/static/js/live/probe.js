@@ -1,0 +1,21 @@
+/**
+ * Ask whether the door is shut for good: a socket that is not let in says nothing about why.
+ *
+ * @param {string} path  a page's own JSON: answers 200 while its reader may be here
+ * @returns {Promise<string | null>} a reason to stop trying, null to go on
+ */
+export async function probe(path) {
+  try {
+    const response = await fetch(path, {
+      headers: { Accept: "application/json" },
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: AbortSignal.timeout(4000),
+    });
+    if (response.ok || response.status >= 500 || response.status === 429) return null;
+    return response.status === 401 ? "signed_out" : "not_admitted";
+  } catch {
+    // No answer at all: the network, or a server that is starting. Try again.
+    return null;
+  }
+}

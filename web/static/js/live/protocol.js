@@ -1,0 +1,87 @@
+/**
+ * The messages of signaling/PROTOCOL.md, as types. Nothing here runs.
+ *
+ * @typedef {"host" | "applicant" | "far_end" | "observer"} SeatRole
+ * @typedef {"on" | "off" | "missing"} DeviceState
+ *
+ * @typedef {object} Person
+ * @property {string} seat_id
+ * @property {SeatRole} role
+ * @property {string} name
+ * @property {string} title
+ * @property {boolean} present
+ * @property {boolean} admitted
+ * @property {DeviceState} microphone
+ * @property {DeviceState} camera
+ * @property {boolean} muted           muted by the host, on the server
+ * @property {boolean} hand
+ * @property {"none" | "connecting" | "connected" | "lost"} link
+ *
+ * @typedef {object} RoomMessage
+ * @property {"room"} type
+ * @property {"waiting" | "in_session" | "ended"} phase
+ * @property {string} you
+ * @property {Person[]} people
+ * @property {string | null} started_at
+ * @property {number | null} elapsed_ms
+ * @property {number | null} saved_ms
+ * @property {string} prompt
+ *
+ * @typedef {object} OfferMessage
+ * @property {"offer"} type
+ * @property {number} offer_id
+ * @property {string} sdp
+ * @property {Record<string, string>} streams  mid -> seat
+ *
+ * @typedef {object} SavedMessage
+ * @property {"saved"} type
+ * @property {number} elapsed_ms
+ * @property {number} saved_ms
+ *
+ * @typedef {object} Measured
+ * @property {number} loss_pct
+ * @property {number} rtt_ms
+ * @property {number} kbps
+ * @property {number} level
+ *
+ * @typedef {object} StatsMessage
+ * @property {"stats"} type
+ * @property {Record<string, Measured>} people
+ *
+ * @typedef {object} WordMessage
+ * @property {"word"} type
+ * @property {string} from
+ * @property {string} name
+ * @property {string} text
+ * @property {string} at
+ *
+ * @typedef {object} NoticeMessage
+ * @property {"notice"} type
+ * @property {string} topic
+ * @property {Record<string, unknown>} data
+ *
+ * @typedef {object} RefusedMessage
+ * @property {"refused"} type
+ * @property {string} code
+ * @property {Record<string, unknown>} params
+ *
+ * @typedef {object} ClosingMessage
+ * @property {"closing"} type
+ * @property {string} reason
+ * @property {boolean} retry
+ *
+ * @typedef {RoomMessage | OfferMessage | SavedMessage | StatsMessage | WordMessage | NoticeMessage | RefusedMessage
+ *   | ClosingMessage} ServerMessage
+ *
+ * @typedef {{type: "answer", offer_id: number, sdp: string}
+ *   | {type: "devices", microphone: DeviceState, camera: DeviceState}
+ *   | {type: "admit", seat_id: string}
+ *   | {type: "send_back", seat_id: string}
+ *   | {type: "mute", seat_id: string}
+ *   | {type: "prompt", text: string}
+ *   | {type: "hand", raised: boolean}
+ *   | {type: "word", text: string}
+ *   | {type: "leave"}
+ *   | {type: "end"}} ClientMessage
+ */
+export {};

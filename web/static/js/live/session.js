@@ -1,0 +1,123 @@
+import { MediaLink } from "./media.js";
+import { RecordingClock } from "./recording_clock.js";
+import { RoomConnection } from "./socket.js";
+
+/**
+ * One person's part in a live hearing: the connection, the media and the room as last heard. Both rooms, the
+ * applicant's and the staff's, are views of this.
+ *
+ * @typedef {import("./protocol.js").RoomMessage} RoomMessage
+ * @typedef {import("./protocol.js").Person} Person
+ *
+ * @typedef {object} View
+ * @property {(room: RoomMessage, before: RoomMessage | null) => void} onRoom
+ * @property {(seatId: string, stream: MediaStream | null) => void} onStream
+ * @property {(people: Record<string, import("./protocol.js").Measured>) => void} onStats
+ * @property {(word: import("./protocol.js").WordMessage) => void} onWord
+ * @property {(topic: string, data: Record<string, unknown>) => void} onNotice
+ * @property {(code: string, params: Record<string, unknown>) => void} onRefused
+ * @property {() => void} onLost
+ * @property {(gapMs: number) => void} onBack
+ * @property {(reason: string) => void} onClosed
+ * @property {(state: "connecting" | "connected" | "broken") => void} onLink
+ */
+export class LiveSession {
+  /**
+   * @param {string} path
+   * @param {import("./own_devices.js").OwnDevices} devices
+   * @param {View} view
+   * @param {() => Promise<string | null>} probe
+   */
+  constructor(path, devices, view, probe) {
+    this.devices = devices;
+    this.view = view;
+    this.clock = new RecordingClock();
+    /** @type {RoomMessage | null} */
+    this.room = null;
+    this.media = new MediaLink({
+      onStream: view.onStream,
+      onAnswer: (offerId, sdp) => void this.connection.send({ type: "answer", offer_id: offerId, sdp }),
+      onLink: (state) => {
+        view.onLink(state);
+        if (state === "broken") this.connection.restart();
+      },
+    });
+    this.connection = new RoomConnection(
+      path,
+      {
+        onMessage: (message) => this.hear(message),
+        onLost: () => {
+          this.clock.stop();
+          view.onLost();
+        },
+        onBack: (gap) => {
+          this.tellDevices();
+          view.onBack(gap);
+        },
+        onClosed: (reason) => {
+          this.media.close();
+          view.onClosed(reason);
+        },
+      },
+      probe,
+    );
+    devices.onChange(() => this.useDevices());
+  }
+
+  /** @param {boolean} [takeover] */
+  open(takeover = false) {
+    this.useDevices();
+    this.connection.open(takeover);
+  }
+
+  /** @param {import("./protocol.js").ClientMessage} message */
+  send(message) {
+    return this.connection.send(message);
+  }
+
+  /** @returns {Person | null} */
+  get me() {
+    return this.room?.people.find((person) => person.seat_id === this.room?.you) ?? null;
+  }
+
+  /** @param {Exclude<import("./protocol.js").ServerMessage, import("./protocol.js").ClosingMessage>} message */
+  hear(message) {
+    switch (message.type) {
+      case "room": {
+        const before = this.room;
+        this.room = message;
+        this.clock.set(message.elapsed_ms, message.saved_ms);
+        void this.media.sendVideo(message.phase === "in_session" && this.me?.admitted === true);
+        this.view.onRoom(message, before);
+        return;
+      }
+      case "offer":
+        if (this.room) void this.media.take(message, this.room.you);
+        return;
+      case "saved":
+        this.clock.set(message.elapsed_ms, message.saved_ms);
+        return;
+      case "stats":
+        this.view.onStats(message.people);
+        return;
+      case "word":
+        this.view.onWord(message);
+        return;
+      case "notice":
+        this.view.onNotice(message.topic, message.data);
+        return;
+      case "refused":
+        this.view.onRefused(message.code, message.params);
+        return;
+    }
+  }
+
+  useDevices() {
+    void this.media.use(this.devices.audio, this.devices.cameraOn ? this.devices.video : null);
+    this.tellDevices();
+  }
+
+  tellDevices() {
+    this.connection.send({ type: "devices", ...this.devices.states() });
+  }
+}
