@@ -132,7 +132,7 @@ export class MediaLink {
   async attach() {
     if (!this.connection) return;
     for (const transceiver of this.connection.getTransceivers()) {
-      if (transceiver.mid === null || transceiver.stopped) continue;
+      if (transceiver.mid === null || transceiver.direction === "stopped") continue;
       if (this.seatOfMid[transceiver.mid] !== this.you) continue;
       const kind = transceiver.receiver.track.kind;
       const track = kind === "audio" ? this.audio : this.sendsVideo ? this.video : null;
@@ -147,7 +147,7 @@ export class MediaLink {
     /** @type {Map<string, MediaStreamTrack[]>} */
     const tracks = new Map();
     for (const transceiver of this.connection.getTransceivers()) {
-      if (transceiver.mid === null || transceiver.stopped || transceiver.currentDirection === "inactive") continue;
+      if (transceiver.mid === null || isDead(transceiver)) continue;
       const seat = this.seatOfMid[transceiver.mid];
       if (seat === undefined || seat === this.you) continue;
       tracks.set(seat, [...(tracks.get(seat) ?? []), transceiver.receiver.track]);
@@ -177,6 +177,11 @@ export function identityOf(sdp) {
   const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? "";
   const fingerprint = /^a=fingerprint:(\S+ \S+)/m.exec(sdp)?.[1] ?? "";
   return `${ufrag} ${fingerprint}`;
+}
+
+/** @param {RTCRtpTransceiver} transceiver */
+function isDead(transceiver) {
+  return transceiver.currentDirection === "inactive" || transceiver.currentDirection === "stopped";
 }
 
 /**

@@ -80,7 +80,7 @@ export class LiveSession {
     return this.room?.people.find((person) => person.seat_id === this.room?.you) ?? null;
   }
 
-  /** @param {Exclude<import("./protocol.js").ServerMessage, import("./protocol.js").ClosingMessage>} message */
+  /** @param {import("./socket.js").Heard} message */
   hear(message) {
     switch (message.type) {
       case "room": {

@@ -4,8 +4,10 @@
  * @typedef {import("./protocol.js").ServerMessage} ServerMessage
  * @typedef {import("./protocol.js").ClientMessage} ClientMessage
  *
+ * @typedef {Exclude<ServerMessage, import("./protocol.js").ClosingMessage>} Heard  the rest is dealt with here
+ *
  * @typedef {object} Listener
- * @property {(message: ServerMessage) => void} onMessage
+ * @property {(message: Heard) => void} onMessage
  * @property {() => void} onLost                    the line broke; it is being mended
  * @property {(gapMs: number) => void} onBack       the line is mended; gapMs since it broke, 0 the first time
  * @property {(reason: string) => void} onClosed    closed for good, with the reason of signaling/closing.py
@@ -89,7 +91,7 @@ export class RoomConnection {
     });
   }
 
-  /** @param {Exclude<ServerMessage, import("./protocol.js").ClosingMessage>} message */
+  /** @param {Heard} message */
   hear(message) {
     if (message.type === "room") {
       this.speaksEverySecond = message.phase === "in_session";
