@@ -1,0 +1,260 @@
+"""Booking a hearing and inviting its applicant."""
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from records.actors import Actor, Permission
+from records.clock import Clock
+from records.ids import new_id
+from records.personal import fingerprint
+from records.refusals import Refusal
+from records.texts import clean_text
+from records.trail import record
+from sessions.actors import seat_of, session_of
+from sessions.days import day_bounds, office_date
+from sessions.seats import SeatRole
+from sessions.states import OVER, SessionEvent, SessionState, advance
+from sessions.tables import Invitation, Office, Seat, Session
+
+ID_TAIL_LENGTH = 4
+DURATION_MAX = timedelta(hours=12)
+TOKEN_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Attendee:
+    """A member of staff who gets a seat."""
+
+    person_id: str
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookSession:
+    """A hearing to be booked. `number` is made from the office and the year when it is left out.
+
+    `applicant_id_tail` is the last four characters of the applicant's ID number: what the invitation will ask for.
+    """
+
+    office_id: str
+    subject: str
+    applicant_name: str
+    applicant_id_tail: str
+    starts_at: datetime
+    ends_at: datetime
+    host: Attendee
+    far_office_id: str | None = None
+    far_end: Attendee | None = None
+    observers: Sequence[Attendee] = ()
+    number: str | None = None
+
+
+def normal_id_tail(text: str) -> str:
+    """Return four characters as they stand on an ID card: full-width digits narrowed, `x` as `X`.
+
+    Raises Refusal("id_tail_malformed") for anything but three digits and a digit or X.
+    """
+    tail = "".join(unicodedata.normalize("NFKC", text).split()).upper()
+    digits = tail[:-1] + ("0" if tail.endswith("X") else tail[-1:])
+    if len(tail) != ID_TAIL_LENGTH or not (digits.isascii() and digits.isdigit()):
+        raise Refusal("id_tail_malformed")
+    return tail
+
+
+def id_tail_fingerprint(db: AsyncSession, seat_id: str, tail: str) -> str:
+    """Return the keyed hash of a tail in a seat: equal tails in two seats do not look equal."""
+    return fingerprint(db, f"id-tail:{seat_id}:{tail}")
+
+
+def token_hash(token: str) -> str:
+    """Return what is kept of an invitation's token: 128 random bits need no slow hash."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def book(db: AsyncSession, actor: Actor, command: BookSession, *, clock: Clock) -> Session:
+    """Book a hearing with its seats. Raises Refusal: not_permitted, office_unknown, session_times_wrong,
+    session_too_long(hours), session_number_taken, id_tail_malformed, person_seated_twice, and those of `clean_text`."""
+    _require_own_office(actor, command.office_id)
+    _check_times(command)
+    tail = normal_id_tail(command.applicant_id_tail)
+    office = await _office(db, command.office_id, lock=True)
+    far_office = await _office(db, command.far_office_id) if command.far_office_id else None
+    session = Session(
+        id=new_id(),
+        number=await _number(db, office, command),
+        office_id=office.id,
+        far_office_id=far_office.id if far_office else None,
+        subject=clean_text(command.subject, "subject", limit=200),
+        applicant_name=clean_text(command.applicant_name, "applicant_name", limit=100),
+        starts_at=command.starts_at,
+        ends_at=command.ends_at,
+        state=SessionState.BOOKED,
+        booked_at=clock.now(),
+    )
+    db.add(session)
+    await db.flush()
+    db.add_all(_seats(db, session, command, tail, office, far_office))
+    await db.flush()
+    await record(
+        db,
+        actor,
+        "HearingBooked",
+        subject_kind="session",
+        subject_id=session.id,
+        session_id=session.id,
+        details={
+            "number": session.number,
+            "starts_at": session.starts_at.isoformat(),
+            "ends_at": session.ends_at.isoformat(),
+            "host": command.host.person_id,
+            "far_end": command.far_end.person_id if command.far_end else None,
+        },
+        clock=clock,
+    )
+    return session
+
+
+async def cancel(db: AsyncSession, actor: Actor, session_id: str, reason: str, *, clock: Clock) -> Session:
+    """Cancel a hearing that has not begun; its invitations end. Raises Refusal: not_permitted and as `advance`."""
+    session = await session_of(db, session_id, lock=True)
+    _require_own_office(actor, session.office_id)
+    session.state = advance(session.state, SessionEvent.CANCELLED)
+    why = clean_text(reason, "reason", limit=500)
+    seats = select(Seat.id).where(Seat.session_id == session_id)
+    await db.execute(
+        update(Invitation)
+        .where(Invitation.seat_id.in_(seats), Invitation.voided_at.is_(None))
+        .values(voided_at=clock.now())
+    )
+    await record(
+        db,
+        actor,
+        "HearingCancelled",
+        subject_kind="session",
+        subject_id=session_id,
+        session_id=session_id,
+        details={"reason": why},
+        clock=clock,
+    )
+    return session
+
+
+async def invite(db: AsyncSession, actor: Actor, seat_id: str, *, clock: Clock) -> str:
+    """Make an invitation for an applicant's seat and return its token, which is kept nowhere.
+
+    It opens when the hearing's day begins at the offices and expires when the day of its planned end is over. An
+    earlier invitation to this seat ends. Raises Refusal: not_permitted, seat_unknown, seat_needs_no_invitation,
+    session_over.
+    """
+    seat = await seat_of(db, seat_id)
+    session = await session_of(db, seat.session_id, lock=True)
+    _require_own_office(actor, session.office_id)
+    if seat.role is not SeatRole.APPLICANT or seat.id_tail_fingerprint is None:
+        raise Refusal("seat_needs_no_invitation")
+    if session.state in OVER:
+        raise Refusal("session_over")
+    now = clock.now()
+    await db.execute(
+        update(Invitation).where(Invitation.seat_id == seat_id, Invitation.voided_at.is_(None)).values(voided_at=now)
+    )
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    invitation = Invitation(
+        id=new_id(),
+        seat_id=seat_id,
+        token_hash=token_hash(token),
+        id_tail_fingerprint=seat.id_tail_fingerprint,
+        made_at=now,
+        opens_at=day_bounds(office_date(session.starts_at))[0],
+        expires_at=day_bounds(office_date(session.ends_at))[1],
+        failed_tries=0,
+    )
+    db.add(invitation)
+    await db.flush()
+    await record(
+        db,
+        actor,
+        "InvitationMade",
+        subject_kind="invitation",
+        subject_id=invitation.id,
+        session_id=session.id,
+        details={"seat": seat_id, "opens_at": invitation.opens_at.isoformat()},
+        clock=clock,
+    )
+    return token
+
+
+def _require_own_office(actor: Actor, office_id: str) -> None:
+    actor.require(Permission.BOOK_HEARING)
+    if actor.office_id != office_id:
+        raise Refusal("not_permitted", permission=Permission.BOOK_HEARING.value)
+
+
+def _check_times(command: BookSession) -> None:
+    if command.ends_at <= command.starts_at:
+        raise Refusal("session_times_wrong")
+    if command.ends_at - command.starts_at > DURATION_MAX:
+        raise Refusal("session_too_long", hours=DURATION_MAX // timedelta(hours=1))
+
+
+async def _office(db: AsyncSession, office_id: str, *, lock: bool = False) -> Office:
+    # The lock makes numbering one at a time within an office.
+    office = await db.get(Office, office_id, with_for_update=lock)
+    if office is None:
+        raise Refusal("office_unknown")
+    return office
+
+
+async def _number(db: AsyncSession, office: Office, command: BookSession) -> str:
+    if command.number is not None:
+        number = clean_text(command.number, "number", limit=60)
+        if await db.scalar(select(Session.id).where(Session.number == number)) is not None:
+            raise Refusal("session_number_taken", number=number)
+        return number
+    stem = f"{office.short_name}远接〔{office_date(command.starts_at).year}〕"
+    taken = await db.scalar(
+        select(func.count()).select_from(Session).where(Session.number.startswith(stem, autoescape=True))
+    )
+    return f"{stem}{(taken or 0) + 1}号"
+
+
+def _seats(
+    db: AsyncSession, session: Session, command: BookSession, tail: str, office: Office, far_office: Office | None
+) -> list[Seat]:
+    staff = [(SeatRole.HOST, command.host, office)]
+    if command.far_end is not None:
+        staff.append((SeatRole.FAR_END, command.far_end, far_office or office))
+    staff.extend((SeatRole.OBSERVER, observer, office) for observer in command.observers)
+    if len({attendee.person_id for _, attendee, _ in staff}) != len(staff):
+        raise Refusal("person_seated_twice")
+    seats = [
+        Seat(
+            id=new_id(),
+            session_id=session.id,
+            role=role,
+            person_id=attendee.person_id,
+            display_name=attendee.name,
+            title=attendee.title,
+            office_name=at.short_name,
+        )
+        for role, attendee, at in staff
+    ]
+    seat_id = new_id()
+    applicant = Seat(
+        id=seat_id,
+        session_id=session.id,
+        role=SeatRole.APPLICANT,
+        person_id=None,
+        display_name=session.applicant_name,
+        title="申请人",
+        office_name="",
+        id_tail_fingerprint=id_tail_fingerprint(db, seat_id, tail),
+    )
+    return [*seats, applicant]
