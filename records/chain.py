@@ -7,13 +7,17 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import rfc8785
 
 from records.signing import SigningKey, VerifyKey
+
+Json: TypeAlias = bool | int | str | Sequence["Json"] | Mapping[str, "Json"] | None
+"""What is kept or proven as JSON: no floats, since nothing we prove is approximate."""
 
 GENESIS = "0" * 64
 """What the first entry names as the digest before it."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, Enum, Integer, MetaData, Table, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -21,9 +21,21 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from records.chain import Json
 from records.personal import PersonalData
 
-Json: TypeAlias = bool | int | str | Sequence["Json"] | Mapping[str, "Json"] | None
+__all__ = [
+    "Base",
+    "BigInt",
+    "Database",
+    "Json",
+    "UtcDateTime",
+    "attach_ddl",
+    "attached_ddl",
+    "create_engine",
+    "forbid_changes",
+    "stored_enum",
+]
 
 WRITE_WAIT_S = 10.0
 _WRITES = "jiefang_writes"

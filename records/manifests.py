@@ -1,0 +1,129 @@
+"""The manifest of a sealed recording: what stands beside the journal and vouches for every byte of it.
+
+`manifest.json` is canonical JSON (RFC 8785), `manifest.sig` the base64 of an Ed25519 signature over a purpose and that
+file's bytes. Files only, no database: the offline verifier stands on this too.
+"""
+
+import base64
+import hashlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from records.chain import Json, canonical
+from records.journal_reading import Event, Packet, SegmentStart, number_of, read_segment, segment_paths
+from records.signing import SigningKey, VerifyKey
+from records.vault import write_durably
+
+FORM = "jiefang-recording-manifest-1"
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+GAP_MS_MIN = 1500
+"""Shorter than this, nothing was lost: the journal is flushed once a second."""
+
+_PURPOSE = b"jiefang/recording-manifest/1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyedSegment:
+    """One segment as it lies on the disk. Times in microseconds since 1970, UTC; 0 when its header is unreadable."""
+
+    name: str
+    number: int
+    digest: str
+    previous: str
+    started_at_us: int
+    ended_at_us: int
+    bytes: int
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nothing was recorded between two moments of the recording."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A whole journal: its segments, how long it runs, where it has gaps."""
+
+    segments: tuple[SurveyedSegment, ...]
+    duration_ms: int
+    gaps: tuple[Gap, ...]
+
+
+def survey(directory: Path) -> Survey:
+    """Read a journal through. Blocking, some seconds an hour of recording: call it in a thread.
+
+    Raises FileNotFoundError when there is no such directory.
+    """
+    segments = tuple(_survey_segment(path) for path in segment_paths(directory))
+    readable = [segment for segment in segments if segment.started_at_us > 0]
+    if not readable:
+        return Survey(segments, 0, ())
+    begins_us = readable[0].started_at_us
+    gaps = [
+        Gap((before.ended_at_us - begins_us) // 1000, (after.started_at_us - begins_us) // 1000)
+        for before, after in itertools.pairwise(readable)
+    ]
+    duration_ms = max(segment.ended_at_us for segment in readable) - begins_us
+    return Survey(segments, duration_ms // 1000, tuple(gap for gap in gaps if gap.to_ms - gap.from_ms >= GAP_MS_MIN))
+
+
+def _survey_segment(path: Path) -> SurveyedSegment:
+    data = path.read_bytes()
+    header: SegmentStart | None = None
+    packets, last_us = 0, 0
+    for record in read_segment(path.name, data):
+        if isinstance(record, Packet):
+            packets += 1
+            last_us = max(last_us, record.arrival_us)
+        elif isinstance(record, Event):
+            last_us = max(last_us, record.at_us)
+        elif isinstance(record, SegmentStart):
+            header = record
+    started_at_us = header.started_at_us if header else 0
+    return SurveyedSegment(
+        name=path.name,
+        number=number_of(path),
+        digest=hashlib.sha256(data).hexdigest(),
+        previous=header.previous if header else "",
+        started_at_us=started_at_us,
+        ended_at_us=max(started_at_us, last_us),
+        bytes=len(data),
+        packets=packets,
+    )
+
+
+def compose(survey: Survey, *, facts: Mapping[str, Json], key_id: str) -> bytes:
+    """Return the bytes of a manifest: what the record knows of the hearing (`facts`), and every segment."""
+    return canonical(
+        {
+            "form": FORM,
+            "key_id": key_id,
+            **facts,
+            "duration_ms": survey.duration_ms,
+            "gaps": [asdict(gap) for gap in survey.gaps],
+            "segments": [asdict(segment) for segment in survey.segments],
+        }
+    )
+
+
+def seal_directory(directory: Path, manifest: bytes, key: SigningKey) -> None:
+    """Write manifest and signature beside the journal, durably. Blocking."""
+    signature = base64.b64encode(key.sign(_PURPOSE + manifest)) + b"\n"
+    write_durably(directory / MANIFEST, manifest)
+    write_durably(directory / SIGNATURE, signature)
+
+
+def signature_holds(manifest: bytes, signature: bytes, key: VerifyKey) -> bool:
+    """Tell whether `signature` (base64) is this key's over exactly this manifest."""
+    try:
+        raw = base64.b64decode(signature.strip(), validate=True)
+    except ValueError:
+        return False
+    return key.verify(raw, _PURPOSE + manifest)

@@ -1,0 +1,274 @@
+"""The recording of a hearing: begun, marked, sealed, made playable."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from records.actors import Actor, ActorKind, Permission
+from records.clock import Clock
+from records.database import Json
+from records.ids import new_id
+from records.manifests import Survey, compose, seal_directory, survey
+from records.refusals import Refusal
+from records.signing import SigningKey
+from records.texts import clean_text
+from records.trail import record
+from records.vault import Vault
+from sessions.actors import require_host, seat_of, seats_of, session_of
+from sessions.states import SessionEvent, SessionState, advance
+from sessions.tables import Consent, Mark, Office, PlaybackFile, PresenceSpan, Recording, RecordingState, Session
+
+
+@dataclass(frozen=True, slots=True)
+class MadePlayback:
+    """A playback file that was made; `path` is relative to the recordings' root."""
+
+    seat_id: str
+    path: str
+    starts_ms: int
+    duration_ms: int
+    has_video: bool
+    has_audio: bool
+
+
+async def begin(db: AsyncSession, actor: Actor, session_id: str, *, directory: str, clock: Clock) -> Recording:
+    """Take down that a session is being recorded below `directory`; again, after a restart, changes nothing.
+
+    Raises Refusal: session_not_started, session_over, recording_elsewhere.
+    """
+    session = await session_of(db, session_id, lock=True)
+    _require_state(session, SessionState.IN_SESSION)
+    recording = await _recording(db, session_id)
+    if recording is not None:
+        if recording.directory != directory:
+            raise Refusal("recording_elsewhere")
+        return recording
+    recording = Recording(
+        id=new_id(),
+        session_id=session_id,
+        state=RecordingState.RECORDING,
+        directory=clean_text(directory, "directory", limit=100),
+        begun_at=clock.now(),
+    )
+    db.add(recording)
+    await _record(db, actor, "RecordingBegun", recording, clock, {"directory": recording.directory})
+    return recording
+
+
+async def add_mark(
+    db: AsyncSession,
+    actor: Actor,
+    session_id: str,
+    kind: str,
+    elapsed_ms: int,
+    title: str,
+    details: Mapping[str, Json],
+    *,
+    clock: Clock,
+) -> Mark:
+    """Mark a moment of the recording. `details` hold no personal data in clear. Raises Refusal: session_unknown."""
+    await session_of(db, session_id)
+    mark = Mark(
+        id=new_id(),
+        session_id=session_id,
+        kind=clean_text(kind, "kind", limit=40),
+        elapsed_ms=max(0, elapsed_ms),
+        at=clock.now(),
+        title=clean_text(title, "title", limit=200),
+        details=dict(details),
+    )
+    db.add(mark)
+    await db.flush()
+    await record(
+        db,
+        actor,
+        "MomentMarked",
+        subject_kind="mark",
+        subject_id=mark.id,
+        session_id=session_id,
+        details={"kind": mark.kind, "elapsed_ms": mark.elapsed_ms, "title": mark.title},
+        clock=clock,
+    )
+    return mark
+
+
+async def seal(
+    db: AsyncSession,
+    actor: Actor,
+    session_id: str,
+    *,
+    directory: Path,
+    key: SigningKey,
+    vault: Vault,
+    clock: Clock,
+    surveyed: Survey | None = None,
+) -> Recording:
+    """Seal the recording of an ended session: manifest of everything, signed, beside the journal and in the vault.
+
+    Reading a long journal takes seconds, in which nobody else can write to SQLite: give `surveyed`, made by
+    `records.manifests.survey` before the transaction. Raises Refusal: as `advance`, not_permitted, recording_missing.
+    """
+    session = await session_of(db, session_id, lock=True)
+    if actor.kind is not ActorKind.SYSTEM:
+        actor.require(Permission.HOST_HEARING)
+        await require_host(db, actor, session_id)
+    session.state = advance(session.state, SessionEvent.SEALED)
+    recording = await _recording(db, session_id)
+    if recording is None:
+        raise Refusal("recording_missing")
+    found = surveyed or await _surveyed(directory)
+    if not found.segments:
+        raise Refusal("recording_missing")
+    now = clock.now()
+    facts = await _facts(db, session, recording, now)
+    manifest = compose(found, facts=facts, key_id=key.key_id)
+    # The files first: a seal that is on the trail is on the disk. Repeating this after a rollback overwrites them.
+    await asyncio.to_thread(seal_directory, directory, manifest, key)
+    recording.manifest_digest = await vault.put(manifest)
+    recording.duration_ms = found.duration_ms
+    recording.state = RecordingState.SEALED
+    recording.sealed_at = now
+    details: dict[str, Json] = {
+        "manifest": recording.manifest_digest,
+        "duration_ms": found.duration_ms,
+        "segments": len(found.segments),
+        "gaps": len(found.gaps),
+    }
+    await _record(db, actor, "RecordingSealed", recording, clock, details)
+    return recording
+
+
+async def record_playback(
+    db: AsyncSession, actor: Actor, session_id: str, files: Sequence[MadePlayback], *, clock: Clock
+) -> list[PlaybackFile]:
+    """Take down which files play a recording; those made earlier are replaced. Raises Refusal: seat_unknown."""
+    await session_of(db, session_id, lock=True)
+    for file in files:
+        await seat_of(db, file.seat_id, session_id=session_id)
+    await db.execute(delete(PlaybackFile).where(PlaybackFile.session_id == session_id))
+    made = [
+        PlaybackFile(
+            id=new_id(),
+            session_id=session_id,
+            seat_id=file.seat_id,
+            path=file.path,
+            starts_ms=file.starts_ms,
+            duration_ms=file.duration_ms,
+            has_video=file.has_video,
+            has_audio=file.has_audio,
+        )
+        for file in files
+    ]
+    db.add_all(made)
+    await db.flush()
+    await record(
+        db,
+        actor,
+        "PlaybackMade",
+        subject_kind="session",
+        subject_id=session_id,
+        session_id=session_id,
+        details={"files": len(made)},
+        clock=clock,
+    )
+    return made
+
+
+async def _surveyed(directory: Path) -> Survey:
+    try:
+        return await asyncio.to_thread(survey, directory)
+    except FileNotFoundError as error:
+        raise Refusal("recording_missing") from error
+
+
+def _require_state(session: Session, state: SessionState) -> None:
+    if session.state is state:
+        return
+    raise Refusal("session_not_started" if session.state is SessionState.BOOKED else "session_over")
+
+
+async def _recording(db: AsyncSession, session_id: str) -> Recording | None:
+    query = select(Recording).where(Recording.session_id == session_id)
+    return await db.scalar(query.execution_options(populate_existing=True))
+
+
+async def _facts(db: AsyncSession, session: Session, recording: Recording, now: datetime) -> dict[str, Json]:
+    office = await db.get_one(Office, session.office_id)
+    far_office = await db.get(Office, session.far_office_id) if session.far_office_id else None
+    marks = await db.scalars(
+        select(Mark).where(Mark.session_id == session.id).order_by(Mark.elapsed_ms, Mark.at, Mark.id)
+    )
+    return {
+        "session": {
+            "id": session.id,
+            "number": session.number,
+            "subject": session.subject,
+            "office": office.name,
+            "far_office": far_office.name if far_office else None,
+            "started_at": _iso(session.started_at),
+            "ended_at": _iso(session.ended_at),
+        },
+        "people": await _people(db, session.id),
+        "marks": [
+            {"kind": mark.kind, "elapsed_ms": mark.elapsed_ms, "at": _iso(mark.at), "title": mark.title}
+            for mark in marks
+        ],
+        "directory": recording.directory,
+        "sealed_at": _iso(now),
+    }
+
+
+async def _people(db: AsyncSession, session_id: str) -> list[Json]:
+    people: list[Json] = []
+    for seat in await seats_of(db, session_id):
+        spans = await db.scalars(
+            select(PresenceSpan).where(PresenceSpan.seat_id == seat.id).order_by(PresenceSpan.entered_at)
+        )
+        consents = await db.scalars(select(Consent).where(Consent.seat_id == seat.id).order_by(Consent.given_at))
+        people.append(
+            {
+                "seat": seat.id,
+                "role": seat.role.value,
+                "name": seat.display_name,
+                "title": seat.title,
+                "office": seat.office_name,
+                "present": [
+                    {"entered_at": _iso(span.entered_at), "left_at": _iso(span.left_at), "reason": span.reason}
+                    for span in spans
+                ],
+                "consents": [
+                    {
+                        "kind": consent.kind.value,
+                        "given_at": _iso(consent.given_at),
+                        "text_version": consent.text_version,
+                    }
+                    for consent in consents
+                ],
+            }
+        )
+    return people
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
+
+
+async def _record(
+    db: AsyncSession, actor: Actor, event: str, recording: Recording, clock: Clock, details: Mapping[str, Json]
+) -> None:
+    await db.flush()
+    await record(
+        db,
+        actor,
+        event,
+        subject_kind="recording",
+        subject_id=recording.id,
+        session_id=recording.session_id,
+        details=details,
+        clock=clock,
+    )
