@@ -22,62 +22,62 @@ class ClientMessage(msgspec.Struct, frozen=True, tag_field="type", forbid_unknow
     """What a browser may say."""
 
 
-class Answer(ClientMessage, tag="answer"):
+class Answer(ClientMessage, frozen=True, tag="answer"):
     """The browser's description, answering the server's offer `offer_id`."""
 
     offer_id: int
     sdp: str
 
 
-class Devices(ClientMessage, tag="devices"):
+class Devices(ClientMessage, frozen=True, tag="devices"):
     """What the sender's microphone and camera are doing now."""
 
     microphone: DeviceState
     camera: DeviceState
 
 
-class Admit(ClientMessage, tag="admit"):
+class Admit(ClientMessage, frozen=True, tag="admit"):
     """Let a seat in out of the waiting room; the first one starts the session and its recording."""
 
     seat_id: str
 
 
-class SendBack(ClientMessage, tag="send_back"):
+class SendBack(ClientMessage, frozen=True, tag="send_back"):
     """Send an admitted seat back to the waiting room."""
 
     seat_id: str
 
 
-class Mute(ClientMessage, tag="mute"):
+class Mute(ClientMessage, frozen=True, tag="mute"):
     """Stop (or, with `muted` false, let through again) a seat's sound at the server, in the room and the recording."""
 
     seat_id: str
     muted: bool = True
 
 
-class Prompt(ClientMessage, tag="prompt"):
+class Prompt(ClientMessage, frozen=True, tag="prompt"):
     """The banner on the applicant's screen; an empty text takes it away."""
 
     text: str
 
 
-class Hand(ClientMessage, tag="hand"):
+class Hand(ClientMessage, frozen=True, tag="hand"):
     """Raise or lower the sender's hand."""
 
     raised: bool
 
 
-class Word(ClientMessage, tag="word"):
+class Word(ClientMessage, frozen=True, tag="word"):
     """A written word to the host; from the host, to everybody."""
 
     text: str
 
 
-class Leave(ClientMessage, tag="leave"):
+class Leave(ClientMessage, frozen=True, tag="leave"):
     """Going, on purpose."""
 
 
-class End(ClientMessage, tag="end"):
+class End(ClientMessage, frozen=True, tag="end"):
     """End the hearing for everybody."""
 
 
@@ -142,12 +142,12 @@ class Saved(ServerMessage, frozen=True, tag="saved"):
 
 
 class LinkStats(msgspec.Struct, frozen=True):
-    """One person's line during the last second. `level` is the loudness, 0 to 1."""
+    """One person's line during the last second. `rtt_ms` is null when unknown; `level` is the loudness, 0 to 100."""
 
     loss_pct: float
-    rtt_ms: float
-    kbps: float
-    level: float
+    rtt_ms: int | None
+    kbps: int
+    level: int
 
 
 class Stats(ServerMessage, frozen=True, tag="stats"):
@@ -206,7 +206,7 @@ class FieldTooLong(Exception):
         self.limit = limit
 
 
-_DECODER = msgspec.json.Decoder(FromClient)
+_DECODER: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 _ENCODER = msgspec.json.Encoder()
 
 

@@ -14,11 +14,15 @@ from signaling.media.events import Still
 from signaling.messages import Json, Phase
 
 PUBLISH = "publish"
+ENTER_FREELY = "enter_freely"
 ADMIT = "admit"
+SEND_BACK = "send_back"
 MUTE_OTHERS = "mute_others"
-END = "end"
 PROMPT = "prompt"
-"""What a seat may do in the room. Whoever may ADMIT is a host: needs no admission and sees everybody."""
+END = "end"
+WORD = "word"
+RAISE_HAND = "raise_hand"
+"""What a seat may do in the room. Whoever may ADMIT is a host and sees everybody; who may ENTER_FREELY never waits."""
 
 
 @dataclass(frozen=True, slots=True)

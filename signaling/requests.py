@@ -12,6 +12,7 @@ from signaling.effects import (
     OpenMedia,
     Received,
     RecordAdmission,
+    RecordRefusal,
     RecordSendingBack,
     RecordWord,
     SetMuted,
@@ -32,16 +33,18 @@ from signaling.messages import (
     Word,
     WordSaid,
 )
-from signaling.ports import ADMIT, END, MUTE_OTHERS, PROMPT
+from signaling.ports import ADMIT, END, MUTE_OTHERS, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
 from signaling.steps import Decision, journal, refuse, send, show, vacate
 
 NEEDS: dict[type[ClientMessage], str] = {
     Admit: ADMIT,
-    SendBack: ADMIT,
+    SendBack: SEND_BACK,
     Mute: MUTE_OTHERS,
     Prompt: PROMPT,
     End: END,
+    Word: WORD,
+    Hand: RAISE_HAND,
 }
 """The ability each request needs; those not named are everybody's."""
 
@@ -53,7 +56,8 @@ def received(room: Room, event: Received) -> Decision:
         return room, []
     needed = NEEDS.get(type(event.message))
     if needed is not None and needed not in place.abilities:
-        return room, refuse(place, "not_permitted", on_record=True)
+        # The page offers no such button to this person: somebody tries things out.
+        return room, [*refuse(place, "not_permitted"), RecordRefusal(place.seat_id, "not_permitted")]
     match event.message:
         case Admit() | SendBack() | Mute() | Prompt() | End():
             return _host_asks(room, place, event.message)
@@ -119,7 +123,7 @@ def _admit(room: Room, host: Place, target: Place) -> list[Effect]:
 
 
 def _send_back(host: Place, target: Place) -> list[Effect]:
-    if target.is_host:
+    if target.never_waits:
         return refuse(host, "not_permitted")
     return [RecordSendingBack(host.seat_id, target.seat_id)] if target.admitted else []
 
@@ -128,7 +132,7 @@ def _mute(room: Room, host: Place, target: Place, *, muted: bool) -> Decision:
     event = "SeatMuted" if muted else "SeatUnmuted"
     room, effects = _changed(room, target, replace(target, muted=muted), event, by=host.seat_id)
     if effects and target.in_media:
-        return room, [SetMuted(target.seat_id, muted), *effects]
+        return room, [SetMuted(target.seat_id, room.places[target.seat_id].silenced), *effects]
     return room, effects
 
 

@@ -121,8 +121,8 @@ def _outcome(room: Room, event: Outcome) -> Decision:
             room = replace(room, recording=False)
             return room, [OpenMedia(), *show(room)]
         case ActionFailed(seat_id, code, params):
-            place = room.places.get(seat_id)
-            return room, [] if place is None else refuse(place, code, **params)
+            asker = room.places.get(seat_id)
+            return room, [] if asker is None else refuse(asker, code, params)
         case AddingFailed():
             return _adding_failed(room, event)
         case TroubleArose(code, params):
@@ -212,7 +212,7 @@ def _link_broke(room: Room, event: LinkBroke) -> Decision:
     room = room.with_place(replace(place, link="lost", media_tries=place.media_tries + 1))
     effects: list[Effect] = [*journal(room, "LinkLost", seat_id=place.seat_id, reason=event.reason), *show(room)]
     if again:
-        return room, [*effects, AddToMedia(place.seat_id, place.muted)]
+        return room, [*effects, AddToMedia(place.seat_id, place.silenced)]
     told = [place, *(host for host in room.hosts() if host.seat_id != place.seat_id)]
     return room, [*effects, *send(told, Refused("media_unreachable", {"seat_id": place.seat_id}))]
 

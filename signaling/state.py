@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from signaling.messages import DeviceState, LinkState, Person, Phase, RoomShown
-from signaling.ports import ADMIT, Opening, Seated
+from signaling.ports import ADMIT, ENTER_FREELY, PUBLISH, Opening, Seated
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,16 @@ class Place:
         """Whether this seat decides who comes in."""
         return ADMIT in self.abilities
 
+    @property
+    def never_waits(self) -> bool:
+        """Whether this seat needs no admission."""
+        return bool(self.abilities & {ADMIT, ENTER_FREELY})
+
+    @property
+    def silenced(self) -> bool:
+        """Whether the media plane must drop this seat's sound."""
+        return self.muted or PUBLISH not in self.abilities
+
     def without_media(self) -> "Place":
         """Return the place as it is when the media plane does not carry it."""
         return replace(self, in_media=False, link="none", media_tries=0)
@@ -86,15 +96,15 @@ class Room:
     def seated(self, seated: Seated) -> Place:
         """Return the place of whoever enters: the kept one, with the name and abilities they have today."""
         kept = self.places.get(seated.seat_id) or Place(seated.seat_id, "", "", "")
-        return replace(
+        place = replace(
             kept,
             role=seated.role,
             name=seated.name,
             title=seated.title,
             abilities=seated.abilities,
-            admitted=kept.admitted or ADMIT in seated.abilities,
             connection=LiveConnection(seated.connection_id, seated.device),
         )
+        return replace(place, admitted=kept.admitted or place.never_waits)
 
     def present(self) -> Iterator[Place]:
         """Yield the places where somebody sits."""

@@ -1,7 +1,8 @@
 """The steps that decisions are made of, each a pure function of the room."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from signaling.effects import (
@@ -9,7 +10,6 @@ from signaling.effects import (
     Effect,
     OpenMedia,
     RecordDeparture,
-    RecordRefusal,
     RemoveFromMedia,
     SendTo,
     WriteJournal,
@@ -18,6 +18,7 @@ from signaling.messages import FromServer, Json, Refused
 from signaling.state import Place, Room, snapshot
 
 Decision: TypeAlias = tuple[Room, list[Effect]]
+NO_PARAMS: Mapping[str, str | int] = MappingProxyType({})
 
 
 def show(room: Room) -> list[Effect]:
@@ -30,10 +31,9 @@ def send(places: Iterable[Place], message: FromServer) -> list[Effect]:
     return list(_send(places, lambda _: message))
 
 
-def refuse(place: Place, code: str, *, on_record: bool = False, **params: str | int) -> list[Effect]:
-    """Tell a seat that what it asked is not done; `on_record` when nobody with honest means could have asked it."""
-    recorded: list[Effect] = [RecordRefusal(place.seat_id, code)] if on_record else []
-    return [*send([place], Refused(code, dict(params))), *recorded]
+def refuse(place: Place, code: str, params: Mapping[str, str | int] = NO_PARAMS) -> list[Effect]:
+    """Tell a seat that what it asked is not done."""
+    return send([place], Refused(code, dict(params)))
 
 
 def journal(room: Room, event: str, **details: Json) -> list[Effect]:
@@ -51,7 +51,7 @@ def bring_into_media(room: Room, place: Place) -> Decision:
     if not room.recording:
         return room, [OpenMedia()]
     room = room.with_place(replace(place, in_media=True, link="connecting", media_tries=1))
-    return room, [AddToMedia(place.seat_id, place.muted)]
+    return room, [AddToMedia(place.seat_id, place.silenced)]
 
 
 def take_out_of_media(room: Room, place: Place) -> Decision:

@@ -1,0 +1,88 @@
+"""One socket's outgoing side: a bounded queue that the room fills without waiting and a writer empties."""
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from signaling.closing import CLOSINGS, CloseReason, Closing
+from signaling.messages import ClosingSaid, FromServer, RoomShown, Saved, Stats, encode
+
+OUTGOING_MESSAGES = 64
+"""How many messages may wait for one reader. A hearing sends three a second, each replacing the one before."""
+
+WHOLE_TRUTHS: tuple[type[FromServer], ...] = (RoomShown, Saved, Stats)
+"""Messages that say everything anew: one not yet sent is worth nothing once there is a newer one."""
+
+
+class Socket(Protocol):
+    """What is needed of a WebSocket to write to it."""
+
+    async def send_str(self, data: str) -> None:
+        """Send a text frame; waits while the peer reads slowly."""
+        ...
+
+    async def close(self, *, code: int, message: bytes) -> bool:
+        """Send the close frame and wait, bounded, for the peer's."""
+        ...
+
+
+class Connection:
+    """A client at the other end. Owned by its endpoint; the room only calls `send` and `close`, which never wait."""
+
+    def __init__(self, connection_id: str) -> None:
+        self.connection_id = connection_id
+        self.closing: CloseReason | None = None
+        self._waiting: deque[FromServer] = deque()
+        self._news = asyncio.Event()
+
+    def send(self, message: FromServer) -> None:
+        """Queue a message. A connection that does not keep up is closed: its page comes back to a fresh picture."""
+        if self.closing is not None:
+            return
+        if isinstance(message, WHOLE_TRUTHS):
+            for index, older in enumerate(self._waiting):
+                if type(older) is type(message):
+                    self._waiting[index] = message
+                    return
+        if len(self._waiting) >= OUTGOING_MESSAGES:
+            self._waiting.clear()
+            self.close(CloseReason.SLOW)
+            return
+        self._waiting.append(message)
+        self._news.set()
+
+    def close(self, reason: CloseReason) -> None:
+        """Say why and end, after what is queued. The first reason stands."""
+        if self.closing is None:
+            self.closing = reason
+            self._waiting.append(ClosingSaid(reason, CLOSINGS[reason].retry))
+            self._news.set()
+
+    async def write(self, socket: Socket, *, timeout_s: float) -> None:
+        """Send what is queued until the connection is closed, then close the socket.
+
+        A frame that cannot be handed over within `timeout_s` closes the connection as slow. Raises ConnectionError
+        when the socket is gone, or its peer does not even take the close frame.
+        """
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        await socket.send_str(encode(self._waiting.popleft()))
+                except TimeoutError:
+                    # What is queued behind would not get through either; only the close frame is still tried.
+                    self._waiting.clear()
+                    self.close(CloseReason.SLOW)
+                    self._waiting.clear()
+            if self.closing is not None:
+                await self._close(socket, CLOSINGS[self.closing], timeout_s)
+                return
+
+    async def _close(self, socket: Socket, closing: Closing, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await socket.close(code=closing.code, message=closing.told.encode())
+        except TimeoutError as error:
+            raise ConnectionAbortedError from error
