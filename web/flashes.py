@@ -15,6 +15,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "batch_returned": ("careful", "已退回制单人，资金仍为这些案件留着。"),
     "answer_taken": ("good", "银行的回单已收下，逐笔核对过了。"),
     "answer_taken_returned": ("careful", "银行的回单已收下。有款项被退回，资金已回到预算，请看下面的原因。"),
+    "account_allowed": ("good", "已写明理由，这个账号可以使用。"),
     "account_changed": ("careful", "账号已改，要请本人在接访中再确认一次。"),
     "invited": ("good", "新的邀请链接已生成，旧链接作废。"),
 }

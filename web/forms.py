@@ -50,3 +50,10 @@ async def read_upload(request: web.Request, name: str, *, limit: int) -> tuple[s
     if len(data) > limit:
         raise Refusal("too_large")
     return upload.filename[:200], data
+
+
+def whole_number(text: str) -> int:
+    """Return a field's whole number; raise `Refusal("malformed")` for anything else: forms of ours send digits."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise Refusal("malformed")
+    return int(text)

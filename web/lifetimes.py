@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from records import trail
+from records.actors import system_actor
 from records.database import Database
 from records.outbox import Dispatcher
 from records.personal import PersonalData
 from records.signing import SigningKey
 from records.vault import Vault
-from signaling.hub import Hub
+from sessions.proceedings import close_open_presence
+from signaling.hub import Hub, HubSettings
 from signaling.media.worker import MediaSettings, MediaWorker
 from web.bridges import ports_for
 from web.jobs import handlers_for
@@ -83,16 +85,17 @@ async def _sign_head(app: web.Application, last: int | None) -> int | None:
 async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
     """Run the media plane and the hub of live hearings."""
     settings = app[SETTINGS]
-    media = MediaWorker(
-        MediaSettings(tuple(str(address) for address in settings.media_addresses), settings.media_port),
-        on_event=lambda event: app[HUB].on_media_event(event),
-    )
-    app[HUB] = Hub(media, ports_for(app), clock=app[CLOCK])
+    addresses = tuple(str(address) for address in settings.media_addresses)
+    media = MediaWorker(MediaSettings(addresses, settings.media_port), lambda event: hub.take_media_event(event))
+    ports = ports_for(app[DATABASE], settings.journals, app[CLOCK])
+    hub = Hub(HubSettings(), media, ports, clock=app[CLOCK])
+    async with app[DATABASE].begin() as db:
+        # Whoever was there when the last server died is not there now; their seats are kept.
+        await close_open_presence(db, system_actor("server"), clock=app[CLOCK])
     await media.start()
-    async with asyncio.TaskGroup() as group:
-        loop = group.create_task(app[HUB].run(), name="hub")
+    async with hub:
+        app[HUB] = hub
         yield
-        loop.cancel()
     await media.stop()
 
 

@@ -83,7 +83,9 @@ async def sign_in_staff(db: AsyncSession, user_name: str, password: str, *, cloc
 
 
 async def sign_in_seat(db: AsyncSession, seat_id: str, *, clock: Clock) -> str:
-    """Open a login for whoever proved to belong in the seat, and return its token."""
+    """Open a login for whoever proved to belong in the seat, and return its token; the seat's earlier logins end."""
+    now = clock.now()
+    await db.execute(update(Login).where(Login.seat_id == seat_id, Login.ended_at.is_(None)).values(ended_at=now))
     token, login = _open_login(clock, APPLICANT_LOGIN)
     login.seat_id = seat_id
     db.add(login)

@@ -1,0 +1,114 @@
+"""Between the live hearing and the hearing on record: what the room reports becomes use cases, each in a commit.
+
+Signaling knows no database and sessions knows no sockets; only here do both meet.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from records import outbox
+from records.actors import Actor
+from records.clock import Clock
+from records.database import Database
+from records.journal import JournalWriter, SteadyClock
+from sessions import proceedings, recordings
+from sessions.actors import actor_in_seat
+from sessions.states import SessionState
+from signaling.messages import Phase
+from signaling.ports import Opening, Ports, SeatCard
+from web.jobs import SEAL
+
+_PHASES: dict[SessionState, Phase] = {
+    SessionState.BOOKED: Phase.WAITING,
+    SessionState.IN_SESSION: Phase.IN_SESSION,
+    SessionState.ENDED: Phase.ENDED,
+    SessionState.SEALED: Phase.ENDED,
+    SessionState.CANCELLED: Phase.ENDED,
+}
+
+
+class RecordedProceedings:
+    """Writes down what happens in the room (`signaling.ports.Proceedings`)."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def opening(self, hearing_id: str) -> Opening:
+        """Return how far the hearing is, to build its room from."""
+        async with self._database.read() as db:
+            opening = await proceedings.room_opening(db, hearing_id)
+        return Opening(
+            phase=_PHASES[opening.state],
+            started_at=opening.started_at,
+            admitted=opening.admitted,
+            seats=tuple(SeatCard(seat.seat_id, seat.role.value, seat.name, seat.title) for seat in opening.seats),
+        )
+
+    async def entered(self, hearing_id: str, seat_id: str) -> None:
+        """Somebody is there."""
+        async with self._by(seat_id) as (db, actor):
+            await proceedings.enter(db, actor, hearing_id, seat_id, clock=self._clock)
+
+    async def left(self, hearing_id: str, seat_id: str, reason: str) -> None:
+        """Somebody is gone."""
+        async with self._by(seat_id) as (db, actor):
+            await proceedings.leave(db, actor, hearing_id, seat_id, reason, clock=self._clock)
+
+    async def started(self, hearing_id: str, by: str) -> None:
+        """The host begins; from here on everything is recorded."""
+        async with self._by(by) as (db, actor):
+            await proceedings.start(db, actor, hearing_id, clock=self._clock)
+            await recordings.begin(db, actor, hearing_id, directory=hearing_id, clock=self._clock)
+
+    async def admitted(self, hearing_id: str, by: str, seat_id: str) -> None:
+        """The host lets somebody in."""
+        async with self._by(by) as (db, actor):
+            await proceedings.admit(db, actor, hearing_id, seat_id, clock=self._clock)
+
+    async def sent_back(self, hearing_id: str, by: str, seat_id: str) -> None:
+        """The host sends somebody back to the waiting room."""
+        async with self._by(by) as (db, actor):
+            await proceedings.send_back(db, actor, hearing_id, seat_id, clock=self._clock)
+
+    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
+        """A word was left."""
+        async with self._by(seat_id) as (db, actor):
+            await proceedings.leave_word(db, actor, hearing_id, seat_id, text, clock=self._clock)
+
+    async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
+        """The host ends; the recording is complete on the disk and waits to be sealed."""
+        async with self._by(by) as (db, actor):
+            await proceedings.end(db, actor, hearing_id, clock=self._clock, elapsed_ms=elapsed_ms)
+            await outbox.put(db, SEAL, {"session_id": hearing_id}, key=f"{SEAL}/{hearing_id}", clock=self._clock)
+
+    async def refused(self, hearing_id: str, seat_id: str, code: str) -> None:
+        """The room refused something."""
+        async with self._by(seat_id) as (db, actor):
+            await proceedings.note_refusal(db, actor, hearing_id, code, clock=self._clock, seat_id=seat_id)
+
+    @asynccontextmanager
+    async def _by(self, seat_id: str) -> AsyncIterator[tuple[AsyncSession, Actor]]:
+        async with self._database.begin() as db:
+            yield db, await actor_in_seat(db, seat_id)
+
+
+class RecordedJournals:
+    """Opens the journals of recordings below one directory (`signaling.ports.Journals`)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def open(self, hearing_id: str) -> JournalWriter:
+        """Open a hearing's journal, in a new segment when there are some already."""
+        return await asyncio.to_thread(JournalWriter.open, self._root / hearing_id, hearing_id, clock=SteadyClock())
+
+
+def ports_for(database: Database, journals: Path, clock: Clock) -> Ports:
+    """Return what signaling asks of the rest, as this house gives it."""
+    return Ports(proceedings=RecordedProceedings(database, clock), journals=RecordedJournals(journals))

@@ -1,0 +1,82 @@
+"""What is done after a commit asked for it: a recording is sealed, then made playable.
+
+Each job may run twice (the outbox delivers at least once), and then finds its work done.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from records import outbox
+from records.actors import system_actor
+from records.manifests import survey
+from records.outbox import Handler, Letter
+from sessions import recordings
+from sessions.actors import session_of
+from sessions.states import SessionState
+from signaling.media.playback import remux
+from web.keys import CLOCK, DATABASE, SETTINGS, SIGNING_KEY, VAULT
+
+SEAL = "seal_recording"
+MAKE_PLAYBACK = "make_playback"
+
+SEALER = system_actor("sealer")
+PLAYBACK = system_actor("playback")
+
+
+def handlers_for(app: web.Application) -> Mapping[str, Handler]:
+    """Return the jobs by their topic."""
+
+    async def seal(letter: Letter) -> None:
+        await seal_recording(app, _session_id(letter))
+
+    async def playback(letter: Letter) -> None:
+        await make_playback(app, _session_id(letter))
+
+    return {SEAL: seal, MAKE_PLAYBACK: playback}
+
+
+def _session_id(letter: Letter) -> str:
+    return str(letter.payload["session_id"])
+
+
+async def seal_recording(app: web.Application, session_id: str) -> None:
+    """Seal the recording of an ended session, and ask for its playback files."""
+    directory = app[SETTINGS].journals / session_id
+    surveyed = await asyncio.to_thread(survey, directory)
+    async with app[DATABASE].begin() as db:
+        if (await session_of(db, session_id, lock=True)).state is SessionState.SEALED:
+            return
+        await recordings.seal(
+            db,
+            SEALER,
+            session_id,
+            directory=directory,
+            key=app[SIGNING_KEY],
+            vault=app[VAULT],
+            clock=app[CLOCK],
+            surveyed=surveyed,
+        )
+        key = f"{MAKE_PLAYBACK}/{session_id}"
+        await outbox.put(db, MAKE_PLAYBACK, {"session_id": session_id}, key=key, clock=app[CLOCK])
+
+
+async def make_playback(app: web.Application, session_id: str) -> None:
+    """Derive the files that a browser plays from the journal, which stays as it is."""
+    settings = app[SETTINGS]
+    output = settings.playback / session_id
+    files = await asyncio.to_thread(remux, settings.journals / session_id, output)
+    made = [
+        recordings.MadePlayback(
+            seat_id=file.seat_id,
+            path=f"{session_id}/{file.path.name}",
+            starts_ms=file.starts_ms,
+            duration_ms=file.duration_ms,
+            has_video=file.has_video,
+            has_audio=file.has_audio,
+        )
+        for file in files
+    ]
+    async with app[DATABASE].begin() as db:
+        await recordings.record_playback(db, PLAYBACK, session_id, made, clock=app[CLOCK])

@@ -1,0 +1,129 @@
+"""Hearings as their staff see them outside the room: the day's list, one hearing's file, its invitation, its recording."""
+
+import segno
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aid.cases import case_of_session
+from aid.decisions import confirmation_view
+from aid.verification import verification_view
+from records import trail
+from records.actors import Actor, Permission
+from records.refusals import Refusal
+from sessions.booking import invite
+from sessions.days import office_date
+from sessions.queries import SessionFile, past_sessions, session_file, sessions_on, upcoming_sessions
+from sessions.seats import SeatRole
+from sessions.states import SessionState
+from web.accounts.current import staff_actor
+from web.keys import CLOCK, DATABASE, SETTINGS
+from web.proofs import proof_of_recording
+from web.rendering import render
+
+STATES: dict[SessionState, tuple[str, str]] = {
+    SessionState.BOOKED: ("accent", "已约好"),
+    SessionState.IN_SESSION: ("good", "正在接访"),
+    SessionState.ENDED: ("careful", "已结束，正在封存"),
+    SessionState.SEALED: ("good", "已结束，录像已封存"),
+    SessionState.CANCELLED: ("", "已取消"),
+}
+RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)
+
+
+async def show_today(request: web.Request) -> web.StreamResponse:
+    """GET /today: what is heard today, soon, and lately in the reader's office."""
+    actor = staff_actor(request)
+    today = office_date(request.app[CLOCK].now())
+    office_id = actor.office_id or ""
+    async with request.app[DATABASE].read() as db:
+        lists = {
+            "today": await sessions_on(db, office_id, today),
+            "upcoming": await upcoming_sessions(db, office_id, today),
+            "past": await past_sessions(db, office_id, today, limit=20),
+        }
+    return render(request, "staff/today.html", states=STATES, running=RUNNING, on=request.app[CLOCK].now(), **lists)
+
+
+async def show_session(request: web.Request) -> web.StreamResponse:
+    """GET /sessions/{session_id}: everything about one hearing; before it the invitation, after it the recording."""
+    return await _show_session(request, invitation_url=None)
+
+
+async def make_invitation(request: web.Request) -> web.StreamResponse:
+    """POST /sessions/{session_id}/invitation: make a new link and show it, this once."""
+    session_id = request.match_info["session_id"]
+    actor = staff_actor(request)
+    async with request.app[DATABASE].begin() as db:
+        file = await _own_session(db, actor, session_id)
+        applicant = file.seat_in(SeatRole.APPLICANT)
+        if applicant is None:
+            raise Refusal("seat_unknown")
+        token = await invite(db, actor, applicant.seat.id, clock=request.app[CLOCK])
+    return await _show_session(request, invitation_url=f"{request.app[SETTINGS].public_origin}/i/{token}")
+
+
+async def _show_session(request: web.Request, *, invitation_url: str | None) -> web.StreamResponse:
+    session_id = request.match_info["session_id"]
+    actor = staff_actor(request)
+    async with request.app[DATABASE].read() as db:
+        file = await _own_session(db, actor, session_id)
+        case = await case_of_session(db, session_id) if actor.may(Permission.SEE_CASES) else None
+        verification = await verification_view(db, session_id) if case else None
+        confirmation = await confirmation_view(db, session_id) if case else None
+    sealed = file.session.state is SessionState.SEALED
+    plays = sealed and actor.may(Permission.PLAY_RECORDING)
+    if plays:
+        await _note_view(request, actor, session_id)
+    return render(
+        request,
+        "staff/session.html",
+        file=file,
+        states=STATES,
+        running=file.session.state in RUNNING,
+        applicant=file.seat_in(SeatRole.APPLICANT),
+        host_here=any(entry.seat.person_id == actor.id for entry in file.seats),
+        case=case,
+        verification=verification,
+        confirmation=confirmation,
+        plays=plays,
+        proof=await proof_of_recording(request.app, session_id) if sealed else None,
+        invitation_url=invitation_url,
+        invitation_code=segno.make(invitation_url).svg_data_uri(scale=6, border=2) if invitation_url else None,
+        seats={entry.seat.id: entry.seat for entry in file.seats},
+    )
+
+
+async def _own_session(db: AsyncSession, actor: Actor, session_id: str) -> SessionFile:
+    """Return a session of the actor's office; anybody else's is refused as if it did not exist."""
+    file = await session_file(db, session_id)
+    if actor.office_id not in (file.session.office_id, file.session.far_office_id):
+        raise Refusal("session_unknown")
+    return file
+
+
+async def _note_view(request: web.Request, actor: Actor, session_id: str) -> None:
+    async with request.app[DATABASE].begin() as db:
+        await trail.record(
+            db,
+            actor,
+            "RecordingViewed",
+            subject_kind="session",
+            subject_id=session_id,
+            session_id=session_id,
+            details={},
+            clock=request.app[CLOCK],
+        )
+
+
+async def send_playback(request: web.Request) -> web.StreamResponse:
+    """GET /sessions/{session_id}/playback/{seat_id}.webm: one person's picture and sound, in ranges as players ask."""
+    session_id, seat_id = request.match_info["session_id"], request.match_info["seat_id"]
+    async with request.app[DATABASE].read() as db:
+        file = await _own_session(db, staff_actor(request), session_id)
+    wanted = next((made for made in file.playback if made.seat_id == seat_id), None)
+    if wanted is None:
+        raise Refusal("playback_not_made")
+    response = web.FileResponse(request.app[SETTINGS].playback / wanted.path)
+    response.content_type = "video/webm"
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
