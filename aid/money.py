@@ -64,8 +64,8 @@ def capital_numerals(amount_fen: int) -> str:
     """Write an amount (fen) in the capital numerals of vouchers, e.g. 人民币贰万元整.
 
     Rules: 《支付结算办法》附一《正确填写票据和结算凭证的基本规定》: the currency's name comes right before the
-    numerals; an amount ending at 元 closes with 整; one ending at 角 here does not; a run of zeros is read as one 零; 角 of zero
-    before 分 is read 零.
+    numerals; an amount ending at 元 closes with 整; one ending at 角 here does not; a run of zeros is read as
+    one 零; 角 of zero before 分 is read 零.
     """
     if not 0 <= amount_fen <= MAX_FEN:
         raise ValueError(f"no capital numerals for {amount_fen}")

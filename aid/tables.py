@@ -81,7 +81,7 @@ class Balance(Base):
     )
 
 
-class Case(Base):
+class AidCase(Base):
     """One person's aid case."""
 
     __tablename__ = "aid_cases"
@@ -138,6 +138,7 @@ class PayeeAccount(Base):
     case_id: Mapped[str] = mapped_column(ForeignKey("aid_cases.id"))
     serial: Mapped[int]
     holder_name: Mapped[str] = mapped_column(String(NAME))
+    holder_relation: Mapped[str] = mapped_column(String(NAME))
     number_concealed: Mapped[bytes] = mapped_column(LargeBinary)
     number_masked: Mapped[str] = mapped_column(String(40))
     number_fingerprint: Mapped[str] = mapped_column(String(DIGEST), index=True)
