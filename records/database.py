@@ -7,14 +7,16 @@ PostgreSQL runs READ COMMITTED and use cases lock the rows they decide upon (`wi
 
 import asyncio
 import functools
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
+import aiosqlite
 from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, Enum, Integer, MetaData, Table, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import AdaptedConnection
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -38,7 +40,9 @@ __all__ = [
 ]
 
 WRITE_WAIT_S = 10.0
-_WRITES = "jiefang_writes"
+_WAL_RETRY_S = 0.05
+WRITES = "jiefang_writes"
+"""The execution option that makes a SQLite transaction begin as a writer."""
 _DDL = "statements"
 
 NAMING = {
@@ -146,24 +150,35 @@ def forbid_changes(table: Table) -> None:
     attach_ddl(table, sqlite=sqlite, postgresql=postgresql)
 
 
-class _Cursor(Protocol):
-    def execute(self, statement: str) -> object: ...
-    def close(self) -> None: ...
+def _prepare_sqlite_connection(connection: AdaptedConnection, entry: ConnectionPoolEntry) -> None:
+    connection.run_async(_prepare_sqlite)
 
 
-def _prepare_sqlite_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+async def _prepare_sqlite(connection: aiosqlite.Connection) -> None:
     # The driver's own transaction handling begins late and breaks savepoints: switch it off, and send BEGIN ourselves.
     connection.isolation_level = None
-    cursor: _Cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={int(WRITE_WAIT_S * 1000)}"):
-        cursor.execute(f"PRAGMA {pragma}")
+    await connection.execute(f"PRAGMA busy_timeout={int(WRITE_WAIT_S * 1000)}")
+    await connection.execute("PRAGMA foreign_keys=ON")
     # WAL with NORMAL may lose the last commits at a power cut; a signed paper must not be lost.
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
+    await connection.execute("PRAGMA synchronous=FULL")
+    await _switch_to_wal(connection)
+
+
+async def _switch_to_wal(connection: aiosqlite.Connection) -> None:
+    """Let readers and the writer go on side by side. SQLite does not wait for its lock here by itself: we do."""
+    for _ in range(int(WRITE_WAIT_S / _WAL_RETRY_S)):
+        try:
+            await connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            # Another process is switching the same new database.
+            await asyncio.sleep(_WAL_RETRY_S)
+        else:
+            return
+    await connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite_transaction(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
+    writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -189,7 +204,7 @@ class Database:
         make = functools.partial(
             async_sessionmaker, expire_on_commit=False, info={"personal": personal}, class_=AsyncSession
         )
-        self._write = make(self.engine.execution_options(**{_WRITES: True}))
+        self._write = make(self.engine.execution_options(**{WRITES: True}))
         readers = (
             self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             if self.dialect == "postgresql"

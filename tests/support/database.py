@@ -10,6 +10,7 @@ import importlib.util
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -84,6 +85,21 @@ def postgresql_template(postgresql: str) -> str:
         thread.submit(lambda: asyncio.run(_execute(postgresql, f"CREATE DATABASE {_TEMPLATE}"))).result()
     _create_apart(f"postgresql+asyncpg://{USER}@{postgresql}/{_TEMPLATE}")
     return _TEMPLATE
+
+
+@asynccontextmanager
+async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Yield the address of a database without a table, of the kind that `request.param` names."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "empty.db")
+        return
+    server = request.getfixturevalue("postgresql")
+    name = f"test_{new_id()}"
+    await _execute(server, f"CREATE DATABASE {name}")
+    try:
+        yield f"postgresql+asyncpg://{USER}@{server}/{name}"
+    finally:
+        await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest_asyncio.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
