@@ -33,6 +33,7 @@ class Utterance(enum.Enum):
     AGREE = "agree"
     OBJECT = "object"
     SIGNED = "signed"
+    OWN_WILL = "own_will"
     BACK_AGAIN = "back_again"
     THANKS = "thanks"
 
