@@ -30,6 +30,10 @@ export class ConfirmationSheet {
     this.pad = null;
     this.typing = false;
     this.loading = 0;
+    // The picture stays visible above the sheet, however tall the sheet is on this screen.
+    new ResizeObserver(() => {
+      document.body.style.setProperty("--sheet", `${this.node.getBoundingClientRect().height}px`);
+    }).observe(this.node);
     this.wire();
   }
 

@@ -77,7 +77,7 @@
  *   | {type: "devices", microphone: DeviceState, camera: DeviceState}
  *   | {type: "admit", seat_id: string}
  *   | {type: "send_back", seat_id: string}
- *   | {type: "mute", seat_id: string}
+ *   | {type: "mute", seat_id: string, muted: boolean}
  *   | {type: "prompt", text: string}
  *   | {type: "hand", raised: boolean}
  *   | {type: "word", text: string}

@@ -1,0 +1,169 @@
+import { once, postJson } from "../live/api.js";
+import { byId, isWriting, point, show, write } from "../live/dom.js";
+import { say } from "../live/texts.js";
+
+/**
+ * The row of controls, and the key of each.
+ *
+ * @typedef {import("../live/session.js").LiveSession} LiveSession
+ */
+export class Controls {
+  /**
+   * @param {LiveSession} session
+   * @param {import("../live/own_devices.js").OwnDevices} devices
+   * @param {import("./device_dialog.js").DeviceDialog} deviceDialog
+   * @param {string} base
+   * @param {(sentence: string, kind: "good" | "careful") => void} tell
+   */
+  constructor(session, devices, deviceDialog, base, tell) {
+    this.session = session;
+    this.devices = devices;
+    this.deviceDialog = deviceDialog;
+    this.base = base;
+    this.tell = tell;
+    /** @type {Map<string, () => void>} */
+    this.keys = new Map();
+    this.wire();
+    devices.onChange(() => this.draw());
+    document.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  wire() {
+    const { session, devices } = this;
+    this.control("control-mute", () => void devices.switchMicrophone(!devices.microphoneOn));
+    this.control("control-camera", () => void devices.switchCamera(!devices.cameraOn));
+    this.control("control-hand", () => void session.send({ type: "hand", raised: session.me?.hand !== true }));
+    this.control("control-prompt", () => this.openPrompt());
+    this.control("control-mark", () => this.openMark());
+    this.control("control-devices", () => this.deviceDialog.open());
+    this.confirm("control-leave", "leave-dialog", "leave", () => void session.send({ type: "leave" }));
+    this.confirm("control-end", "end-dialog", "end", () => void session.send({ type: "end" }));
+    this.wirePrompt();
+    this.wireMark();
+  }
+
+  /**
+   * @param {string} id
+   * @param {() => void} act
+   */
+  control(id, act) {
+    const button = document.getElementById(id);
+    if (!(button instanceof HTMLButtonElement)) return;
+    button.addEventListener("click", act);
+    const key = button.dataset["key"];
+    if (key) this.keys.set(key, () => button.click());
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} dialogId
+   * @param {string} value
+   * @param {() => void} act
+   */
+  confirm(id, dialogId, value, act) {
+    const dialog = document.getElementById(dialogId);
+    if (!(dialog instanceof HTMLDialogElement)) return;
+    this.control(id, () => dialog.showModal());
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === value) act();
+      dialog.returnValue = "";
+    });
+  }
+
+  wirePrompt() {
+    const dialog = document.getElementById("prompt-dialog");
+    if (!(dialog instanceof HTMLDialogElement)) return;
+    const field = byId("prompt-text", HTMLTextAreaElement);
+    for (const button of dialog.querySelectorAll("[data-preset]")) {
+      button.addEventListener("click", () => (field.value = button.textContent?.trim() ?? ""));
+    }
+    byId("prompt-form", HTMLFormElement).addEventListener("submit", (event) => {
+      const by = event.submitter;
+      if (!(by instanceof HTMLButtonElement) || by.value === "cancel") return;
+      this.showPrompt(by.value === "clear" ? "" : field.value.trim());
+      field.value = "";
+    });
+    byId("prompt-shown-clear", HTMLButtonElement).addEventListener("click", () => this.showPrompt(""));
+  }
+
+  wireMark() {
+    const dialog = document.getElementById("mark-dialog");
+    if (!(dialog instanceof HTMLDialogElement)) return;
+    byId("mark-cancel", HTMLButtonElement).addEventListener("click", () => dialog.close());
+    byId("mark-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      const field = byId("mark-title", HTMLInputElement);
+      const act = async () => {
+        await postJson(`${this.base}/marks`, { title: field.value.trim() });
+        dialog.close();
+        field.value = "";
+        this.tell(say("mark.kept"), "good");
+      };
+      const problem = byId("mark-problem", HTMLElement);
+      void once(byId("mark-send", HTMLButtonElement), act, (sentence) => {
+        write(problem, sentence);
+        show(problem, true);
+      });
+    });
+  }
+
+  openPrompt() {
+    byId("prompt-dialog", HTMLDialogElement).showModal();
+  }
+
+  openMark() {
+    show(byId("mark-problem", HTMLElement), false);
+    byId("mark-dialog", HTMLDialogElement).showModal();
+  }
+
+  /** @param {string} text */
+  showPrompt(text) {
+    if (!this.session.send({ type: "prompt", text: text.slice(0, 200) })) this.tell(say("line.not_sent"), "careful");
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    if (!this.deviceDialog.keysOn || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (isWriting(event.target) || document.querySelector("dialog[open]")) return;
+    const act = this.keys.get(event.key === " " ? "Space" : event.key.toUpperCase());
+    if (!act) return;
+    const focused = document.activeElement;
+    if (event.key === " " && focused instanceof HTMLElement && focused !== document.body) {
+      // Whoever moves by keyboard presses the button they stand on; after a mouse click Space means the still again.
+      if (focused.matches(":focus-visible")) return;
+      focused.blur();
+    }
+    event.preventDefault();
+    act();
+  }
+
+  draw() {
+    const { microphoneOn, cameraOn } = this.devices;
+    control("control-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
+    control("control-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
+    const raised = this.session.me?.hand === true;
+    if (document.getElementById("control-hand")) {
+      control("control-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
+    }
+    const prompt = this.session.room?.prompt ?? "";
+    const shown = document.getElementById("prompt-shown");
+    if (!shown) return;
+    show(shown, prompt !== "");
+    write(byId("prompt-shown-words", HTMLElement), prompt);
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {string} symbol
+ * @param {string} words
+ * @param {boolean} pressed
+ */
+function control(id, symbol, words, pressed) {
+  const button = byId(id, HTMLButtonElement);
+  const picture = button.querySelector("svg");
+  if (picture) point(picture, symbol);
+  const label = button.querySelector("[data-words]");
+  if (label) write(label, words);
+  button.classList.toggle("control--pressed", pressed);
+}

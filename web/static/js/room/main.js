@@ -1,0 +1,185 @@
+/** The room of the host and of the far end. What one may do is asked of the server every time; this only shows it. */
+
+import { once, postJson } from "../live/api.js";
+import { stayAwake } from "../live/devices.js";
+import { byId, pageData, show, write } from "../live/dom.js";
+import { OwnDevices } from "../live/own_devices.js";
+import { probe } from "../live/probe.js";
+import { LiveSession } from "../live/session.js";
+import { allowSound, ring } from "../live/sound.js";
+import { clockText, knows, say } from "../live/texts.js";
+import { appendWord } from "../live/words.js";
+import { Controls } from "./controls.js";
+import { DeviceDialog } from "./device_dialog.js";
+import { Identity } from "./identity.js";
+import { ReadingPanel } from "./reading.js";
+import { Stage } from "./stage.js";
+import { tabs } from "./tabs.js";
+import { WaitingList } from "./waiting_list.js";
+
+/**
+ * @typedef {object} Page
+ * @property {string} session_id
+ * @property {boolean} is_host
+ * @property {boolean} may_verify
+ * @property {string} after          where to go when the hearing is over
+ */
+
+const page = /** @type {Page} */ (pageData("page"));
+const base = `/sessions/${page.session_id}`;
+const devices = new OwnDevices();
+let lineSentence = "";
+/** @type {number | undefined} */
+let lineTimer = undefined;
+/** @type {number | undefined} */
+let tellTimer = undefined;
+
+/** @type {import("../live/session.js").View} */
+const view = {
+  onRoom(room, before) {
+    if (room.phase === "ended") return location.assign(page.after);
+    const waited = before?.people.filter((person) => person.present && !person.admitted).length ?? 0;
+    if (waiting.waiting().length > waited && page.is_host) void ring();
+    waiting.draw();
+    stage.draw();
+    controls.draw();
+    drawTop();
+    if (before?.phase !== room.phase && room.phase === "in_session") {
+      void identity.load();
+      void reading.load();
+      openTab("identity");
+    }
+  },
+  onStream: (seat, stream) => stage.setStream(seat, stream),
+  onStats: (people) => stage.setStats(people),
+  onWord(word) {
+    const mine = word.from === session.room?.you;
+    appendWord(word, mine, byId("words-list", HTMLElement));
+    show(byId("words-none", HTMLElement), false);
+    if (!mine && byId("tab-words", HTMLElement).getAttribute("aria-selected") !== "true") {
+      byId("tab-words", HTMLElement).classList.add("tab--news");
+      tell(say("word.came", { name: word.name, text: word.text.slice(0, 40) }), "good");
+    }
+  },
+  onNotice(topic) {
+    if (topic === "confirmation") void reading.load();
+    else if (topic === "verification" || topic === "still") void identity.load().then(() => reading.load());
+  },
+  onRefused(code, params) {
+    waiting.forget();
+    waiting.draw();
+    const key = knows(`refused.${code}`) ? `refused.${code}` : "refused.other";
+    tell(say(key, /** @type {Record<string, string | number>} */ (params)), "careful");
+  },
+  onLost: () => sayLine(say("line.lost_staff")),
+  onBack(gapMs) {
+    waiting.forget();
+    const seconds = Math.round(gapMs / 1000);
+    if (gapMs >= 1500) sayLine(say("line.back_staff", { seconds }), 8000);
+    else sayLine("");
+    void identity.load();
+    void reading.load();
+  },
+  onClosed(reason) {
+    if (reason === "ended") return location.assign(page.after);
+    const known = knows(`closed.${reason}`) ? reason : "other";
+    write(byId("closed-heading", HTMLElement), say(`closed.${known}`));
+    const here = byId("closed-here", HTMLButtonElement);
+    write(here, say(reason === "left" ? "closed.come_back" : "closed.here"));
+    show(here, reason !== "signed_out" && reason !== "not_admitted");
+    byId("closed-dialog", HTMLDialogElement).showModal();
+  },
+  onLink(state) {
+    if (state === "connecting") sayLine(say("line.media_lost"));
+    else if (state === "connected") sayLine("");
+  },
+};
+
+const session = new LiveSession(`/ws/hearings/${page.session_id}`, devices, view, () => probe(`${base}/verification`));
+const stage = new Stage(session, devices);
+const waiting = new WaitingList(session);
+const deviceDialog = new DeviceDialog(devices);
+const controls = new Controls(session, devices, deviceDialog, base, tell);
+const identity = new Identity(base, page.may_verify, (text) => controls.showPrompt(text), (sentence) => tell(sentence, "careful"));
+const reading = new ReadingPanel(base, page.is_host, (sentence) => tell(sentence, "careful"));
+const openTab = tabs(byId("tabs", HTMLElement), () => {});
+
+/**
+ * Say something about the line, over the picture.
+ *
+ * @param {string} sentence
+ * @param {number} [ms]
+ */
+function sayLine(sentence, ms = 0) {
+  window.clearTimeout(lineTimer);
+  lineSentence = sentence;
+  if (ms > 0) lineTimer = window.setTimeout(() => sayLine(""), ms);
+  show(byId("line", HTMLElement), lineSentence !== "");
+  write(byId("line-words", HTMLElement), lineSentence);
+}
+
+/**
+ * Say what was done, or why not; it stays long enough to be read.
+ *
+ * @param {string} sentence
+ * @param {"good" | "careful"} kind
+ */
+function tell(sentence, kind) {
+  window.clearTimeout(tellTimer);
+  const node = byId("told", HTMLElement);
+  node.dataset["kind"] = kind;
+  write(byId("told-words", HTMLElement), sentence);
+  show(node, true);
+  tellTimer = window.setTimeout(() => show(node, false), kind === "good" ? 5000 : 10_000);
+}
+
+function drawTop() {
+  const now = session.clock.now();
+  show(byId("rec", HTMLElement), now !== null);
+  show(byId("rec-none", HTMLElement), now === null);
+  const saved = byId("saved", HTMLElement);
+  show(saved, now !== null);
+  if (now === null) return;
+  write(byId("rec-time", HTMLElement), clockText(now, true));
+  const safe = session.clock.isSaved();
+  saved.dataset["kind"] = safe ? "good" : "careful";
+  write(saved, safe ? say("top.saved") : say("top.saved_until", { at: clockText(session.clock.savedMs, true) }));
+}
+
+function wire() {
+  window.setInterval(drawTop, 250);
+  document.addEventListener("pointerdown", allowSound, { once: true });
+  controls.keys.set("Space", () => identity.pressStill());
+  byId("waiting-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
+  byId("stage-admit", HTMLButtonElement).addEventListener("click", (event) => {
+    const seat = /** @type {HTMLElement} */ (event.currentTarget).dataset["seat"];
+    if (seat) waiting.admit(seat);
+  });
+  byId("words-form", HTMLFormElement).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const field = byId("words-text", HTMLInputElement);
+    const text = field.value.trim();
+    if (text === "") return;
+    if (session.send({ type: "word", text })) field.value = "";
+    else tell(say("line.not_sent"), "careful");
+  });
+  byId("closed-here", HTMLButtonElement).addEventListener("click", () => {
+    byId("closed-dialog", HTMLDialogElement).close();
+    session.open(true);
+  });
+  byId("closed-dialog", HTMLDialogElement).addEventListener("cancel", (event) => event.preventDefault());
+  for (const button of document.querySelectorAll("[data-simulate]")) {
+    if (!(button instanceof HTMLButtonElement)) continue;
+    const act = async () => {
+      await postJson(`${base}/simulated-applicant`, {});
+      tell(say("simulated.called"), "good");
+    };
+    button.addEventListener("click", () => void once(button, act, (sentence) => tell(sentence, "careful")));
+  }
+}
+
+wire();
+void stayAwake();
+void identity.load();
+void reading.load();
+void devices.open().then(() => session.open());

@@ -1,0 +1,166 @@
+import { byId, show, write } from "../live/dom.js";
+import { PersonView } from "../live/person_view.js";
+import { SteadyQuality } from "../live/quality.js";
+import { say } from "../live/texts.js";
+
+/**
+ * The faces: one large, the others in a strip below. Whoever is large is the applicant unless somebody is picked.
+ *
+ * @typedef {import("../live/session.js").LiveSession} LiveSession
+ * @typedef {import("../live/protocol.js").Person} Person
+ */
+export class Stage {
+  /**
+   * @param {LiveSession} session
+   * @param {import("../live/own_devices.js").OwnDevices} devices
+   */
+  constructor(session, devices) {
+    this.session = session;
+    this.devices = devices;
+    this.faces = byId("faces", HTMLElement);
+    /** @type {Map<string, PersonView>} */
+    this.views = new Map();
+    /** @type {Map<string, MediaStream>} */
+    this.streams = new Map();
+    /** @type {Map<string, SteadyQuality>} */
+    this.qualities = new Map();
+    /** @type {Record<string, import("../live/protocol.js").Measured>} */
+    this.stats = {};
+    /** @type {string | null} */
+    this.chosen = null;
+    byId("unlock", HTMLButtonElement).addEventListener("click", () => {
+      show(byId("unlock", HTMLElement), false);
+      for (const view of this.views.values()) void view.video.play();
+    });
+    devices.onChange(() => this.draw());
+  }
+
+  /**
+   * @param {string} seat
+   * @param {MediaStream | null} stream
+   */
+  setStream(seat, stream) {
+    if (stream) this.streams.set(seat, stream);
+    else this.streams.delete(seat);
+    this.views.get(seat)?.setStream(stream);
+  }
+
+  /** @returns {Person | null} whose face is large */
+  get large() {
+    const room = this.session.room;
+    if (!room) return null;
+    const seen = this.seen();
+    return (
+      seen.find((person) => person.seat_id === this.chosen) ??
+      seen.find((person) => person.role === "applicant") ??
+      seen.find((person) => person.seat_id !== room.you) ??
+      seen[0] ??
+      null
+    );
+  }
+
+  /** @returns {Person[]} who is shown: everybody let in, and the applicant's empty place before that */
+  seen() {
+    const room = this.session.room;
+    if (!room) return [];
+    return room.people.filter((person) => person.role !== "observer" && (person.admitted || person.role !== "applicant"));
+  }
+
+  draw() {
+    const room = this.session.room;
+    if (!room) return;
+    const seen = this.seen();
+    const large = this.large;
+    for (const person of seen) {
+      const own = person.seat_id === room.you;
+      const view = this.viewOf(person.seat_id, own);
+      if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
+      const name = own ? say("person.you_as", { role: say(`role.${person.role}`) }) : `${person.name} ${person.title}`.trim();
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name);
+      view.node.classList.toggle("person--stage", person.seat_id === large?.seat_id);
+      view.node.classList.toggle("person--tile", person.seat_id !== large?.seat_id);
+    }
+    for (const [seat, view] of this.views) {
+      if (seen.some((person) => person.seat_id === seat)) continue;
+      view.node.remove();
+      this.views.delete(seat);
+    }
+    this.drawWaiting(seen, large);
+    this.drawQuality();
+  }
+
+  /**
+   * Before the applicant is in, the stage says what to do rather than show the host a mirror.
+   *
+   * @param {Person[]} seen
+   * @param {Person | null} large
+   */
+  drawWaiting(seen, large) {
+    const room = this.session.room;
+    const applicant = room?.people.find((person) => person.role === "applicant");
+    const empty = !seen.some((person) => person.role === "applicant");
+    show(byId("stage-note", HTMLElement), empty);
+    this.faces.classList.toggle("faces--waiting", empty);
+    if (!empty || !room) return;
+    for (const view of this.views.values()) {
+      view.node.classList.remove("person--stage");
+      view.node.classList.add("person--tile");
+    }
+    const mayAdmit = this.session.me?.role === "host";
+    const key = applicant?.present ? (mayAdmit ? "stage.waits" : "stage.waits_for_host") : "stage.not_here";
+    write(byId("stage-note-words", HTMLElement), say(key));
+    write(byId("stage-note-more", HTMLElement), applicant?.present && mayAdmit ? say("stage.admit_starts") : say("stage.comes_by_itself"));
+    const admit = byId("stage-admit", HTMLButtonElement);
+    show(admit, applicant?.present === true && mayAdmit);
+    if (applicant) admit.dataset["seat"] = applicant.seat_id;
+    void large;
+  }
+
+  /**
+   * @param {string} seat
+   * @param {boolean} own
+   */
+  viewOf(seat, own) {
+    const known = this.views.get(seat);
+    if (known) return known;
+    const view = new PersonView(own, () => show(byId("unlock", HTMLElement), true));
+    this.views.set(seat, view);
+    this.faces.append(view.node);
+    if (!own) view.setStream(this.streams.get(seat) ?? null);
+    view.node.addEventListener("dblclick", () => this.pick(seat));
+    view.node.addEventListener("click", () => {
+      if (view.node.classList.contains("person--tile")) this.pick(seat);
+    });
+    return view;
+  }
+
+  /** @param {string} seat */
+  pick(seat) {
+    this.chosen = seat;
+    this.draw();
+  }
+
+  /** @param {Record<string, import("../live/protocol.js").Measured>} people */
+  setStats(people) {
+    this.stats = people;
+    for (const [seat, measured] of Object.entries(people)) {
+      const quality = this.qualities.get(seat) ?? new SteadyQuality();
+      this.qualities.set(seat, quality);
+      quality.take(measured);
+      this.views.get(seat)?.node.classList.toggle("person--speaking", measured.level > 0.1);
+    }
+    this.drawQuality();
+  }
+
+  drawQuality() {
+    const large = this.large;
+    const measured = large ? this.stats[large.seat_id] : undefined;
+    const quality = large ? (this.qualities.get(large.seat_id)?.quality ?? "good") : "good";
+    const node = byId("stage-net", HTMLElement);
+    show(node, measured !== undefined && quality !== "good" && large?.present === true);
+    if (!measured) return;
+    node.dataset["quality"] = quality;
+    const numbers = { loss: Math.round(measured.loss_pct), rtt: Math.round(measured.rtt_ms) };
+    write(node, say(quality === "bad" ? "stage.net_bad" : "stage.net_weak", numbers));
+  }
+}
