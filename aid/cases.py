@@ -248,13 +248,13 @@ async def current_account(db: AsyncSession, case: AidCase) -> PayeeAccount:
 async def standing_confirmation(db: AsyncSession, case_id: str) -> Confirmation | None:
     """Return the confirmation of a case that has not been voided: there is at most one."""
     query = select(Confirmation).where(Confirmation.case_id == case_id, Confirmation.voided_at.is_(None))
-    return (await db.scalars(query)).one_or_none()
+    return (await db.scalars(query, execution_options={"populate_existing": True})).one_or_none()
 
 
 async def standing_approval(db: AsyncSession, case_id: str) -> Approval | None:
     """Return the approval (or refusal) of a case that has not been voided: there is at most one."""
     query = select(Approval).where(Approval.case_id == case_id, Approval.voided_at.is_(None))
-    return (await db.scalars(query)).one_or_none()
+    return (await db.scalars(query, execution_options={"populate_existing": True})).one_or_none()
 
 
 async def void_confirmation(db: AsyncSession, case: AidCase, reason: str, *, clock: Clock) -> None:

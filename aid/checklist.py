@@ -18,6 +18,13 @@ class StillKind(StrEnum):
     DOCUMENT_BACK = "document_back"
 
 
+STILL_TITLES: Final[Mapping[StillKind, str]] = {
+    StillKind.FACE: "人脸",
+    StillKind.DOCUMENT_FRONT: "证件正面",
+    StillKind.DOCUMENT_BACK: "证件背面",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CheckItem:
     """One step of the check list: what the host says, what to look for, and the still to take, if any."""

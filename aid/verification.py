@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aid.cases import case_of_session, lock_case, standing_confirmation, void_confirmation
-from aid.checklist import CHECKLIST, CHECKLIST_VERSION, ITEMS, MANDATORY, CheckItem, StillKind
+from aid.checklist import CHECKLIST, CHECKLIST_VERSION, ITEMS, MANDATORY, STILL_TITLES, CheckItem, StillKind
 from aid.id_numbers import IdNumberCheck, check_id_number
 from aid.notes import note
 from aid.states import CaseState
@@ -22,6 +22,7 @@ from records.actors import Actor, Permission
 from records.clock import Clock
 from records.personal import fingerprint, reveal
 from records.refusals import Refusal
+from sessions.recordings import add_mark
 from sessions.seats import SeatRole
 from sessions.states import SessionState
 from sessions.tables import Consent, ConsentKind, Seat, Session
@@ -172,6 +173,10 @@ async def keep_still(db: AsyncSession, actor: Actor, command: KeepStill, *, cloc
         digest=still.digest,
         elapsed_ms=still.elapsed_ms,
     )
+    title = f"截图：{STILL_TITLES[command.kind]}"
+    await add_mark(
+        db, actor, command.session_id, "still", still.elapsed_ms, title, {"digest": still.digest}, clock=clock
+    )
     return _still_view(still)
 
 
@@ -246,6 +251,9 @@ async def conclude(db: AsyncSession, actor: Actor, command: Conclude, *, clock: 
         stills=[still.digest for still in (await _stills(db, command.session_id)).values()],
         reason_fingerprint=fingerprint(db, reason),
     )
+    if command.elapsed_ms is not None:
+        title = "身份核验通过" if command.verified else "身份核验未通过"
+        await add_mark(db, actor, command.session_id, "identity", command.elapsed_ms, title, {}, clock=clock)
     return await verification_view(db, command.session_id)
 
 
