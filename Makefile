@@ -6,7 +6,7 @@ BIN := .venv/bin
 PORT ?= 8080
 VAR ?= var
 
-.PHONY: help setup setup-dev demo demo-reset test check lint types directions messages lock clean
+.PHONY: help setup setup-dev demo demo-reset test check lint types directions messages lock migration clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ lock: ## Pin and hash all dependencies anew
 	for set in base dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  requirements/$$set.in -o requirements/$$set.txt --custom-compile-command "make lock"; done
 	npm install --package-lock-only --omit-lockfile-registry-resolved --silent
+
+migration: ## Write the next migration script (WHAT="what changes")
+	$(BIN)/python tools/migration.py $(WHAT)
 
 clean:
 	rm -rf .venv node_modules $(VAR) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -13,7 +13,7 @@ import click
 from aiohttp import web
 
 from records.clock import SystemClock
-from records.migrations.run import migrate
+from records.migrations import migrate, pending
 from records.signing import SigningKey
 from web.addresses import own_addresses
 from web.app import make_app
@@ -21,7 +21,6 @@ from web.certificates import ensure_certificate
 from web.demo import prepare_demo, say_who_signs_in
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
 from web.simulator.applicant import Options, run
-from web.tables import METADATA
 from web.verify import verify_installation
 
 T = TypeVar("T")
@@ -39,6 +38,9 @@ def main() -> None:
 def serve() -> None:
     """按环境变量（JIEFANG_…）里的设置提供服务。"""
     settings = _settings()
+    if asyncio.run(pending(settings.database_url)):
+        click.echo("数据库的结构不是当前版本，没有启动。请先运行 jiefang migrate。", err=True)
+        sys.exit(2)
     _run_server(settings, said=f"服务已启动：{settings.public_origin}")
 
 
@@ -46,7 +48,7 @@ def serve() -> None:
 def migrate_command() -> None:
     """把数据库升级到当前版本的结构。"""
     settings = _settings()
-    migrate(settings.database_url, METADATA)
+    asyncio.run(migrate(settings.database_url))
     click.echo("数据库结构已是最新。")
 
 
@@ -66,7 +68,7 @@ def demo(var: Path, port: int, media_port: int, https: bool) -> None:
         SigningKey.generate().save(settings.signing_key_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     click.echo("· 准备数据库")
-    migrate(settings.database_url, METADATA)
+    asyncio.run(migrate(settings.database_url))
     if asyncio.run(prepare_demo(settings, clock=SystemClock())):
         click.echo("· 写入演示数据")
     say_who_signs_in(settings)
@@ -83,13 +85,15 @@ def simulate_applicant(url: str, id_tail: str, refuse: bool, insecure: bool) -> 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     report = _run_until_stopped(run(url, id_tail, options=Options(refuse=refuse, insecure=insecure)))
     if report is not None:
-        click.echo(report.describe())
-        sys.exit(0 if report.finished else 1)
+        click.echo(report.sentence)
+        sys.exit(0 if report.outcome in ("left", "ended") else 1)
 
 
 @main.command()
 @click.option("--var", "var", type=click.Path(path_type=Path, exists=True), default=Path("var"), show_default=True)
-@click.option("--key", "key_file", type=click.Path(path_type=Path, exists=True), help="本院公钥（PEM）；缺省用数据目录里的")
+@click.option(
+    "--key", "key_file", type=click.Path(path_type=Path, exists=True), help="本院公钥（PEM）；缺省用数据目录里的"
+)
 def verify(var: Path, key_file: Path | None) -> None:
     """离线核对审计链、录音录像、文书和账目，用人话说出结果。"""
     report = asyncio.run(verify_installation(var, key_file))
@@ -125,7 +129,10 @@ def _run_server(settings: Settings, *, said: str) -> None:
             shutdown_timeout=5,
         )
     except OSError as error:
-        click.echo(f"没能启动：{error.strerror or error}（端口 {settings.port} 或 UDP {settings.media_port} 可能被占用）", err=True)
+        click.echo(
+            f"没能启动：{error.strerror or error}（端口 {settings.port} 或 UDP {settings.media_port} 可能被占用）",
+            err=True,
+        )
         sys.exit(1)
 
 

@@ -75,7 +75,9 @@ async def prepare_demo(settings: Settings, *, clock: Clock) -> bool:
 
     Running it again keeps everything that was done.
     """
-    database = Database(settings.database_url, personal=PersonalData(bytes.fromhex(settings.personal_key.get_secret_value())))
+    database = Database(
+        settings.database_url, personal=PersonalData(bytes.fromhex(settings.personal_key.get_secret_value()))
+    )
     try:
         async with database.begin() as db:
             is_new = await db.scalar(select(Staff.id).limit(1)) is None
@@ -109,9 +111,7 @@ async def _lay_in(db: AsyncSession, clock: Clock) -> None:
     administrator, host = await _actor(db, "he"), await _actor(db, "wang")
     home = offices[HOME]
     year = office_date(clock.now()).year
-    await enter_wage(
-        db, administrator, EnterWage(home.region, year - 1, 8_500_00, "演示数据，非公布数据"), clock=clock
-    )
+    await enter_wage(db, administrator, EnterWage(home.region, year - 1, 8_500_00, "演示数据，非公布数据"), clock=clock)
     fund = await open_fund(
         db,
         administrator,
@@ -126,9 +126,7 @@ async def _lay_in(db: AsyncSession, clock: Clock) -> None:
         ),
         clock=clock,
     )
-    await appropriate(
-        db, administrator, fund.id, BUDGET_FEN, document=f"演示财预〔{year}〕1号", clock=clock
-    )
+    await appropriate(db, administrator, fund.id, BUDGET_FEN, document=f"演示财预〔{year}〕1号", clock=clock)
     await open_case(db, host, _case(home.id, year), clock=clock)
 
 
@@ -245,7 +243,9 @@ def say_who_signs_in(settings: Settings) -> None:
         table.add_column(column)
     for person in PEOPLE:
         table.add_row(f"{person.name} {person.title}", person.task, "/sign-in", person.user_name, PASSWORD)
-    table.add_row(f"{DEMO_APPLICANT.name} 申请人", "在手机或另一个窗口进入", "邀请链接", "后四位", DEMO_APPLICANT.id_tail)
+    table.add_row(
+        f"{DEMO_APPLICANT.name} 申请人", "在手机或另一个窗口进入", "邀请链接", "后四位", DEMO_APPLICANT.id_tail
+    )
     console = Console()
     console.print(table)
     console.print("邀请链接：", invitation_url(settings), sep="", soft_wrap=True)

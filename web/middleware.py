@@ -117,7 +117,9 @@ def refusal_response(request: web.Request, refusal: Refusal) -> web.Response:
     if request.content_type == "application/json" or "application/json" in request.headers.get(hdrs.ACCEPT, ""):
         return web.json_response({"refused": refusal.code, "text": text}, status=status)
     kind = "staff/refused.html" if _is_staffs(request) else "live/refused.html"
-    return render(request, kind, status=status, code=refusal.code, text=text, way=way_on(refusal.code), back=_back(request))
+    return render(
+        request, kind, status=status, code=refusal.code, text=text, way=way_on(refusal.code), back=_back(request)
+    )
 
 
 def _back(request: web.Request) -> str:

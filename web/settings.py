@@ -29,7 +29,9 @@ class Settings(BaseSettings):
         pattern=r"^(sqlite\+aiosqlite|postgresql\+asyncpg)://",
     )
     data_dir: Path = Field(description="录音录像、文书和审计链头存放的目录")
-    public_origin: str = Field(description="当事人打开的网址，例如 https://12309.example.cn", pattern=r"^https?://[^/]+$")
+    public_origin: str = Field(
+        description="当事人打开的网址，例如 https://12309.example.cn", pattern=r"^https?://[^/]+$"
+    )
     login_secret: SecretStr = Field(description="登录与表单校验用的密钥，至少 32 个字符", min_length=32)
     personal_key: SecretStr = Field(description="加密个人信息的密钥，64 个十六进制字符")
     signing_key_file: Path = Field(description="本院签名私钥（Ed25519，PEM）的文件")

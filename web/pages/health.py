@@ -13,4 +13,6 @@ async def show_health(request: web.Request) -> web.StreamResponse:
         await db.execute(text("SELECT 1"))
         jobs = await outbox.counts(db)
     status = 503 if jobs.failed else 200
-    return web.json_response({"database": "ok", "jobs_waiting": jobs.waiting, "jobs_failed": jobs.failed}, status=status)
+    return web.json_response(
+        {"database": "ok", "jobs_waiting": jobs.waiting, "jobs_failed": jobs.failed}, status=status
+    )
