@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from signaling.closing import CloseReason, Departure
 from signaling.connection import Connection
@@ -57,26 +57,32 @@ class Reader:
         now_s = asyncio.get_running_loop().time()
         self._allowance = Allowance(at_once=MESSAGES_AT_ONCE, per_s=MESSAGES_PER_S, now_s=now_s)
         self._malformed = 0
+        self._last: WSMessage | None = None
 
-    async def read(self) -> str:
-        """Read until the socket is gone, and return why: a CloseReason or a Departure."""
+    async def read(self) -> None:
+        """Read until the socket is gone."""
         while True:
-            message = await self._socket.receive()
-            match message.type:
+            self._last = await self._socket.receive()
+            match self._last.type:
                 case WSMsgType.TEXT:
-                    self._take(message.data)
+                    self._take(self._last.data)
                 case WSMsgType.BINARY:
                     self._take(None)
                 case _:
-                    break
+                    return
+
+    def why_gone(self) -> CloseReason | Departure:
+        """Return why the socket is gone, also when reading was cancelled because of it."""
         if self._connection.closing is not None:
             return self._connection.closing
-        error = self._socket.exception()
-        if isinstance(error, TimeoutError):
+        if isinstance(self._socket.exception(), TimeoutError):
             return CloseReason.SILENT
-        if isinstance(message.data, WebSocketError) and message.data.code == WSCloseCode.MESSAGE_TOO_BIG:
+        if self._last is None:
+            return Departure.LOST
+        error = self._last.data
+        if isinstance(error, WebSocketError) and error.code == WSCloseCode.MESSAGE_TOO_BIG:
             return CloseReason.TOO_LARGE
-        return Departure.PAGE_CLOSED if message.type is WSMsgType.CLOSE else Departure.LOST
+        return Departure.PAGE_CLOSED if self._last.type is WSMsgType.CLOSE else Departure.LOST
 
     def _take(self, frame: str | None) -> None:
         if self._connection.closing is not None:
@@ -121,12 +127,11 @@ async def serve(hub: Hub, request: web.Request, seated: Seated) -> web.WebSocket
     await socket.prepare(request)
     connection = Connection(seated.connection_id)
     reader = Reader(hub, socket, seated, connection)
-    departure: str = Departure.LOST
     hub.enter(seated, connection)
     try:
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(_write(connection, socket, request, settings.send_timeout_s))
-            departure = await reader.read()
+            await reader.read()
             # The order matters. When the server closes, the writer does it: it is then waiting for the peer's close
             # frame, bounded, and cutting it short would show the peer 1006 in place of the reason. When the socket
             # is gone, nothing will ever wake the writer, and it must be cancelled.
@@ -134,7 +139,7 @@ async def serve(hub: Hub, request: web.Request, seated: Seated) -> web.WebSocket
                 writer.cancel()
     finally:
         # Last, so that a seat is not free while its old socket could still be heard; always, or it stays taken.
-        hub.leave(seated, departure)
+        hub.leave(seated, reader.why_gone())
     return socket
 
 

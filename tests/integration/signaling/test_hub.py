@@ -1,0 +1,214 @@
+"""A hearing over real WebSockets: a fake media plane, real journals, a record in memory."""
+
+import asyncio
+
+from tests.support.media_fake import FakeMediaPlane, Gate, MemoryProceedings
+from tests.support.room_page import House, begin
+
+
+async def test_whoever_enters_waits_and_the_first_admission_starts_the_recording(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    assert gao.room["phase"] == "waiting"
+    assert media.calls == []
+
+    await li.sees("gao", present=True, admitted=False)
+    await li.say("admit", seat_id="gao")
+
+    await gao.sees("gao", admitted=True)
+    assert (await gao.told("offer"))["streams"] == {"0": "gao", "1": "gao"}
+    assert gao.room["phase"] == "in_session"
+    assert gao.room["started_at"] is not None
+    assert media.heard("hearing-1") == {"li", "gao"}
+    names = [name for name, *_ in record.happened]
+    assert names.index("started") < names.index("admitted")
+
+
+async def test_a_host_alone_is_neither_heard_nor_recorded(house: House, media: FakeMediaPlane) -> None:
+    li = await house.comes("li")
+    await li.say("devices", microphone="on", camera="on")
+    await li.sees("li", microphone="on", camera="on")
+    assert media.calls == []
+
+
+async def test_two_admissions_at_once_are_one(house: House, record: MemoryProceedings) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    for _ in range(2):
+        await li.say("admit", seat_id="gao")
+    await li.say("word", text="两次之后")
+    await gao.told("word", text="两次之后")
+    assert [entry for entry in record.happened if entry[0] in ("started", "admitted")] == [
+        ("started", "li"),
+        ("admitted", "li", "gao"),
+    ]
+    assert not any(message["type"] == "refused" for message in li.received)
+
+
+async def test_a_cut_line_keeps_the_seat_and_coming_back_goes_straight_in(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li, gao = await begin(house)
+    await gao.say("devices", microphone="on", camera="missing")
+    await li.sees("gao", camera="missing")
+    gao.cut()
+    await li.sees("gao", present=False, admitted=True, link="none")
+    assert ("left", "gao", "lost") in record.happened
+    assert media.heard("hearing-1") == {"li"}
+
+    gao = await house.comes("gao")
+    await gao.told("offer")
+    await li.sees("gao", present=True, admitted=True, microphone="on", camera="missing")
+    assert media.heard("hearing-1") == {"li", "gao"}
+
+
+async def test_closing_the_tab_is_told_from_a_cut_line(house: House, record: MemoryProceedings) -> None:
+    li, gao = await begin(house)
+    await gao.go()
+    await li.sees("gao", present=False)
+    assert ("left", "gao", "page_closed") in record.happened
+
+
+async def test_leaving_on_purpose_is_on_record_and_the_way_back_stays_open(
+    house: House, record: MemoryProceedings
+) -> None:
+    li, gao = await begin(house)
+    await gao.say("leave")
+    assert await gao.closed() == ("left", 4000)
+    await li.sees("gao", present=False, admitted=True)
+    assert ("left", "gao", "left") in record.happened
+    gao = await house.comes("gao")
+    await gao.told("offer")
+
+
+async def test_a_reloaded_tab_takes_over_from_its_older_self(house: House, media: FakeMediaPlane) -> None:
+    _, gao = await begin(house)
+    again = await house.comes("gao")
+    assert await gao.closed() == ("moved", 4002)
+    await again.told("offer")
+    assert media.heard("hearing-1") == {"li", "gao"}
+
+
+async def test_another_device_must_ask_to_take_the_seat_over(house: House, record: MemoryProceedings) -> None:
+    li, gao = await begin(house)
+    tablet = await house.comes("gao", device="tablet", read=False)
+    assert await tablet.closed() == ("seat_taken", 4003)
+    assert ("refused", "gao", "seat_taken") in record.happened
+    await li.say("word", text="还在吗")
+    await gao.told("word", text="还在吗")
+
+    tablet = await house.comes("gao", device="tablet", takeover=True)
+    assert await gao.closed() == ("moved", 4002)
+    await tablet.told("offer")
+    await tablet.say("hand", raised=True)
+    await li.sees("gao", hand=True)
+
+
+async def test_the_host_ends_it_for_everybody_and_nobody_comes_in_again(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li, gao = await begin(house)
+    await li.say("end")
+    await li.say("end")
+    await gao.told("room", phase="ended")
+    assert await gao.closed() == ("ended", 4001)
+    assert await li.closed() == ("ended", 4001)
+    assert [entry for entry in record.happened if entry[0] == "ended"] == [("ended", "li", "with")]
+    assert media.hearings == {}
+    late = await house.comes("gao", read=False)
+    assert await late.closed() == ("ended", 4001)
+
+
+async def test_the_recording_is_whole_before_the_hearing_is_on_record_as_ended(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li, _ = await begin(house)
+    gate = record.held["ended"] = Gate()
+    await li.say("end")
+    async with asyncio.timeout(5):
+        await gate.reached.wait()
+    assert media.hearings == {}
+    gate.open.set()
+    assert await li.closed() == ("ended", 4001)
+
+
+async def test_a_visitor_can_do_nothing_of_the_host(house: House, record: MemoryProceedings) -> None:
+    li, gao = await begin(house)
+    for request in (
+        {"type_": "end"},
+        {"type_": "admit", "seat_id": "gao"},
+        {"type_": "send_back", "seat_id": "li"},
+        {"type_": "mute", "seat_id": "li"},
+        {"type_": "prompt", "text": "我来主持"},
+    ):
+        await gao.say(**request)
+        await gao.told("refused", code="not_permitted")
+    assert record.happened.count(("refused", "gao", "not_permitted")) == 5
+    await li.say("hand", raised=True)
+    await li.told("refused", code="not_permitted")
+
+
+async def test_somebody_sent_back_is_not_heard_until_admitted_again(house: House, media: FakeMediaPlane) -> None:
+    li, gao = await begin(house)
+    await li.say("send_back", seat_id="gao")
+    await gao.sees("gao", admitted=False, link="none")
+    assert media.heard("hearing-1") == {"li"}
+    await gao.say("answer", offer_id=1, sdp="v=0 late")
+    await gao.told("refused", code="no_call_now")
+    await li.say("admit", seat_id="gao")
+    await gao.told("offer")
+    assert media.heard("hearing-1") == {"li", "gao"}
+
+
+async def test_a_mute_outlives_the_line(house: House, media: FakeMediaPlane) -> None:
+    li, gao = await begin(house)
+    await li.say("mute", seat_id="gao")
+    await gao.sees("gao", muted=True)
+    gao.cut()
+    await li.sees("gao", present=False)
+    gao = await house.comes("gao")
+    await gao.told("offer")
+    assert media.hearings["hearing-1"].muted == {"gao"}
+    await li.say("mute", seat_id="gao", muted=False)
+    await gao.sees("gao", muted=False)
+    assert media.hearings["hearing-1"].muted == set()
+
+
+async def test_who_only_watches_is_never_heard(house: House, media: FakeMediaPlane) -> None:
+    li, _ = await begin(house)
+    chen = await house.comes("chen")
+    await li.sees("chen", present=True)
+    await li.say("admit", seat_id="chen")
+    await chen.told("offer")
+    assert media.hearings["hearing-1"].muted == {"chen"}
+    await li.say("mute", seat_id="chen", muted=False)
+    await li.say("word", text="好")
+    await chen.told("word", text="好")
+    assert media.hearings["hearing-1"].muted == {"chen"}
+
+
+async def test_those_who_wait_do_not_learn_of_each_other(house: House) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    zhao = await house.comes("zhao")
+    await li.sees("zhao", present=True)
+    assert {person["seat_id"] for person in zhao.room["people"]} == {"li", "zhao"}
+    await gao.say("word", text="我到了")
+    await li.told("word", text="我到了", name="高某")
+    await gao.told("word", text="我到了")
+    await li.say("word", text="请稍候")
+    await zhao.told("word", text="请稍候")
+    assert not any(message.get("text") == "我到了" for message in zhao.received)
+
+
+async def test_news_of_the_house_reach_the_page(house: House) -> None:
+    li, gao = await begin(house)
+    await house.hub.tell("hearing-1", "confirmation", {"state": "asked"}, to="gao")
+    assert (await gao.told("notice", topic="confirmation"))["data"] == {"state": "asked"}
+    await house.hub.tell("hearing-1", "verification", {})
+    await li.told("notice", topic="verification")
+    assert not any(message.get("topic") == "confirmation" for message in li.received)
+    await house.hub.tell("nobody-there", "still", {})

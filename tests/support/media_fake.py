@@ -1,0 +1,206 @@
+"""A media plane that relays nothing and remembers everything, and a record that lives in memory."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from records.journal import JournalPosition, JournalWriter, SteadyClock
+from records.refusals import Refusal
+from signaling.media.events import (
+    LinkConnected,
+    MediaEvent,
+    MediaRefused,
+    OfferReady,
+    Still,
+    StillUnavailable,
+)
+from signaling.messages import Json
+from signaling.ports import Opening, SeatCard
+
+NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeHearing:
+    """What the fake media plane knows of one hearing."""
+
+    journal: JournalWriter
+    seats: dict[str, int] = field(default_factory=dict)
+    """Seat to its outstanding offer."""
+    muted: set[str] = field(default_factory=set)
+
+
+class FakeMediaPlane:
+    """Stands in for `signaling.media.worker.MediaWorker`; `fail` names methods that are to raise."""
+
+    def __init__(self) -> None:
+        self.on_event: Callable[[MediaEvent], None] = lambda event: None
+        self.hearings: dict[str, FakeHearing] = {}
+        self.calls: list[tuple[str, ...]] = []
+        self.journaled: list[Mapping[str, Json]] = []
+        self.fail: dict[str, Exception] = {}
+        self._offers = 0
+
+    def heard(self, hearing_id: str) -> set[str]:
+        """Return who can be seen, heard and recorded."""
+        return set(self.hearings[hearing_id].seats) if hearing_id in self.hearings else set()
+
+    async def open_hearing(self, hearing_id: str, journal: JournalWriter) -> None:
+        self._called("open_hearing", hearing_id)
+        if hearing_id in self.hearings:
+            raise MediaRefused("hearing_open")
+        self.hearings[hearing_id] = FakeHearing(journal)
+
+    async def close_hearing(self, hearing_id: str) -> None:
+        self._called("close_hearing", hearing_id)
+        hearing = self.hearings.pop(hearing_id, None)
+        if hearing is not None:
+            await asyncio.to_thread(hearing.journal.close)
+
+    async def add_participant(self, hearing_id: str, seat_id: str) -> None:
+        self._called("add_participant", hearing_id, seat_id)
+        self._offers += 1
+        self._hearing(hearing_id).seats[seat_id] = self._offers
+        self.on_event(OfferReady(hearing_id, seat_id, self._offers, "v=0 offer", {"0": seat_id, "1": seat_id}))
+
+    async def take_answer(self, hearing_id: str, seat_id: str, offer_id: int, sdp: str) -> None:
+        self._called("take_answer", hearing_id, seat_id)
+        if self._hearing(hearing_id).seats.get(seat_id) != offer_id:
+            raise MediaRefused("answer_stale")
+        if not sdp.startswith("v=0"):
+            raise MediaRefused("answer_unreadable")
+        self.on_event(LinkConnected(hearing_id, seat_id))
+
+    async def remove_participant(self, hearing_id: str, seat_id: str) -> None:
+        self._called("remove_participant", hearing_id, seat_id)
+        self._hearing(hearing_id).seats.pop(seat_id, None)
+
+    def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
+        self._called("set_muted", hearing_id, seat_id, str(muted))
+        muted_seats = self._hearing(hearing_id).muted
+        (muted_seats.add if muted else muted_seats.discard)(seat_id)
+
+    async def take_still(self, hearing_id: str, seat_id: str, *, timeout_s: float) -> Still:
+        self._called("take_still", hearing_id, seat_id)
+        if seat_id not in self.heard(hearing_id):
+            raise StillUnavailable("no_camera")
+        return Still(b"jpeg", 640, 480, 1000, NOON)
+
+    def record_event(self, hearing_id: str, mapping: Mapping[str, Json]) -> JournalPosition:
+        self._called("record_event", hearing_id)
+        self.journaled.append(mapping)
+        return self._hearing(hearing_id).journal.write_event(mapping)
+
+    def position(self, hearing_id: str) -> JournalPosition | None:
+        hearing = self.hearings.get(hearing_id)
+        return None if hearing is None else hearing.journal.position()
+
+    def _hearing(self, hearing_id: str) -> FakeHearing:
+        if hearing_id not in self.hearings:
+            raise MediaRefused("hearing_unknown")
+        return self.hearings[hearing_id]
+
+    def _called(self, name: str, *arguments: str) -> None:
+        self.calls.append((name, *arguments))
+        if name in self.fail:
+            raise self.fail[name]
+
+
+@dataclass
+class HearingOnRecord:
+    """One hearing, as the record in memory has it."""
+
+    phase: str = "waiting"
+    started_at: datetime | None = None
+    admitted: set[str] = field(default_factory=set)
+    present: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Gate:
+    """Holds whoever comes until it is opened."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class MemoryProceedings:
+    """The record, in memory; it outlives a hub as the database outlives a server. `fail` names methods to refuse."""
+
+    def __init__(self) -> None:
+        self.hearings: dict[str, HearingOnRecord] = {}
+        self.happened: list[tuple[str, ...]] = []
+        self.fail: dict[str, Exception] = {}
+        self._changed = asyncio.Condition()
+        self.held: dict[str, Gate] = {}
+        """Methods that are to wait at a gate."""
+
+    async def opening(self, hearing_id: str) -> Opening:
+        await self._note("opening", hearing_id)
+        if hearing_id == "unknown":
+            raise Refusal("hearing_unknown")
+        hearing = self.hearings.setdefault(hearing_id, HearingOnRecord())
+        cards = (SeatCard("gao", "applicant", "高某", "申请人"), SeatCard("li", "host", "李检察官", "主持人"))
+        phase = "in_session" if hearing.phase == "in_session" else "ended" if hearing.phase == "ended" else "waiting"
+        return Opening(phase, hearing.started_at, frozenset(hearing.admitted), cards)  # type: ignore[arg-type]
+
+    async def entered(self, hearing_id: str, seat_id: str) -> None:
+        await self._note("entered", seat_id)
+        self.hearings[hearing_id].present.add(seat_id)
+
+    async def left(self, hearing_id: str, seat_id: str, reason: str) -> None:
+        await self._note("left", seat_id, reason)
+        self.hearings[hearing_id].present.discard(seat_id)
+
+    async def started(self, hearing_id: str, by: str) -> None:
+        await self._note("started", by)
+        self.hearings[hearing_id].phase = "in_session"
+        self.hearings[hearing_id].started_at = NOON
+
+    async def admitted(self, hearing_id: str, by: str, seat_id: str) -> None:
+        await self._note("admitted", by, seat_id)
+        self.hearings[hearing_id].admitted.add(seat_id)
+
+    async def sent_back(self, hearing_id: str, by: str, seat_id: str) -> None:
+        await self._note("sent_back", by, seat_id)
+        self.hearings[hearing_id].admitted.discard(seat_id)
+
+    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
+        await self._note("said", seat_id, text)
+
+    async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
+        await self._note("ended", by, "with" if elapsed_ms is not None else "without")
+        self.hearings[hearing_id].phase = "ended"
+
+    async def refused(self, hearing_id: str, seat_id: str, code: str) -> None:
+        await self._note("refused", seat_id, code)
+
+    async def _note(self, name: str, *details: str) -> None:
+        if name in self.held:
+            self.held[name].reached.set()
+            await self.held[name].open.wait()
+        if name in self.fail:
+            raise self.fail[name]
+        self.happened.append((name, *details))
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, *entry: str) -> None:
+        """Wait until this has happened."""
+        async with asyncio.timeout(5), self._changed:
+            await self._changed.wait_for(lambda: entry in self.happened)
+
+
+class FolderJournals:
+    """Real journals in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.fail: Exception | None = None
+
+    async def open(self, hearing_id: str) -> JournalWriter:
+        if self.fail is not None:
+            raise self.fail
+        return await asyncio.to_thread(JournalWriter.open, self.root / hearing_id, hearing_id, clock=SteadyClock())

@@ -1,0 +1,197 @@
+"""A browser's page in a hearing, without the browser: speaks the WebSocket protocol and waits for what it is told."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+
+from records.ids import new_id
+from signaling import endpoint
+from signaling.hub import Hub
+from signaling.ports import MediaPlane, Ports, Seated
+from signaling.runner import HubSettings
+
+EVERYTHING = frozenset(
+    {"publish", "enter_freely", "admit", "send_back", "mute_others", "prompt", "take_still", "end", "word"}
+)
+VISITOR = frozenset({"publish", "word", "raise_hand"})
+PEOPLE = {
+    "li": ("host", "李检察官", EVERYTHING),
+    "gao": ("applicant", "高某", VISITOR),
+    "zhao": ("applicant", "赵某", VISITOR),
+    "wang": ("far_end", "王检察官", VISITOR | {"enter_freely"}),
+    "chen": ("observer", "陈某", frozenset({"word"})),
+}
+Message = dict[str, Any]
+TIMEOUT_S = 5.0
+
+
+class Page:
+    """One connection of one person."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self.room: Message = {}
+        self.received: list[Message] = []
+
+    async def say(self, type_: str, **fields: object) -> None:
+        """Send one message."""
+        await self._socket.send_str(json.dumps({"type": type_, **fields}, ensure_ascii=False))
+
+    async def say_raw(self, data: str | bytes) -> None:
+        """Send a frame as it is."""
+        await (self._socket.send_str(data) if isinstance(data, str) else self._socket.send_bytes(data))
+
+    async def until(self, wanted: Callable[[Message], object], why: str = "") -> Message:
+        """Read until a message is as wanted, and return it; fails with what came instead."""
+        passed: list[str] = []
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                while True:
+                    message = await self._next()
+                    if wanted(message):
+                        return message
+                    passed.append(json.dumps(message, ensure_ascii=False))
+        except TimeoutError:
+            raise AssertionError(f"never came: {why}; came: {passed}") from None
+        except EOFError as error:
+            raise AssertionError(f"closed with {error} before: {why}; came: {passed}") from None
+
+    async def told(self, type_: str, **fields: object) -> Message:
+        """Read until a message of this type with these fields comes."""
+        return await self.until(
+            lambda message: message["type"] == type_ and fields.items() <= message.items(), f"{type_} {fields}"
+        )
+
+    async def sees(self, seat_id: str, **fields: object) -> Message:
+        """Read until the room shows somebody with these fields."""
+        return await self.until(
+            lambda message: (
+                message["type"] == "room"
+                and any(
+                    person["seat_id"] == seat_id and fields.items() <= person.items() for person in message["people"]
+                )
+            ),
+            f"{seat_id} {fields}",
+        )
+
+    async def closed(self) -> tuple[str | None, int]:
+        """Read until the socket is closed; return the reason told, if any, and the code."""
+        reason: str | None = None
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                while True:
+                    message = await self._next()
+                    if message["type"] == "closing":
+                        reason = message["reason"]
+        except EOFError:
+            return reason, self._socket.close_code or 0
+
+    async def go(self) -> None:
+        """Close the tab."""
+        await self._socket.close()
+
+    def cut(self) -> None:
+        """Cut the line, without a word."""
+        self._transport().abort()
+
+    def stop_reading(self) -> None:
+        """Leave what arrives in the network."""
+        self._transport().pause_reading()
+
+    def _transport(self) -> asyncio.Transport:
+        connection = self._socket._response.connection
+        assert connection is not None
+        assert isinstance(connection.transport, asyncio.Transport)
+        return connection.transport
+
+    async def _next(self) -> Message:
+        message = await self._socket.receive()
+        if message.type is not WSMsgType.TEXT:
+            raise EOFError(self._socket.close_code)
+        value: Message = json.loads(message.data)
+        self.received.append(value)
+        if value["type"] == "room":
+            self.room = value
+        return value
+
+
+class House:
+    """A server with one hub, and the way to it."""
+
+    def __init__(self, hub: Hub, client: ClientSession, address: str) -> None:
+        self.hub = hub
+        self._client = client
+        self._address = address
+
+    async def comes(
+        self, seat_id: str, *, device: str = "", takeover: bool = False, hearing: str = "hearing-1", read: bool = True
+    ) -> Page:
+        """Open a page for somebody and, when `read`, wait for the room."""
+        query = {"seat": seat_id, "device": device or f"{seat_id}-phone", "hearing": hearing}
+        socket = await self._client.ws_connect(self._address, params=query | {"takeover": str(int(takeover))})
+        page = Page(socket)
+        if read:
+            await page.told("room", you=seat_id)
+        return page
+
+
+async def begin(house: House) -> tuple[Page, Page]:
+    """Li hosts, Gao comes and is admitted, both connected."""
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    await li.say("admit", seat_id="gao")
+    for page in (li, gao):
+        offer = await page.told("offer")
+        await page.say("answer", offer_id=offer["offer_id"], sdp="v=0 answer")
+    await li.sees("gao", link="connected")
+    await gao.sees("li", link="connected")
+    return li, gao
+
+
+def _application(hub: Hub) -> web.Application:
+    async def meet(request: web.Request) -> web.StreamResponse:
+        role, name, abilities = PEOPLE[request.query["seat"]]
+        seated = Seated(
+            hearing_id=request.query["hearing"],
+            seat_id=request.query["seat"],
+            role=role,
+            name=name,
+            title=role,
+            abilities=abilities,
+            connection_id=new_id(),
+            device=request.query["device"],
+            takeover=request.query["takeover"] == "1",
+        )
+        return await endpoint.serve(hub, request, seated)
+
+    async def drain(_: web.Application) -> None:
+        await hub.drain()
+
+    app = web.Application()
+    app.router.add_get("/ws", meet)
+    app.on_shutdown.append(drain)
+    return app
+
+
+@asynccontextmanager
+async def serving(
+    media: MediaPlane, ports: Ports, settings: HubSettings | None = None, *, cancels: bool = False
+) -> AsyncIterator[House]:
+    """Run a server as web does: the hub inside the media plane's lifetime, drained before connections are ended.
+
+    `cancels`: whether aiohttp cancels a handler whose peer is gone.
+    """
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(ClientSession())
+        hub = await stack.enter_async_context(Hub(settings or HubSettings(), media, ports))
+        runner = web.AppRunner(_application(hub), handler_cancellation=cancels)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield House(hub, client, f"http://127.0.0.1:{runner.addresses[0][1]}/ws")
