@@ -1,0 +1,228 @@
+"""How fast to send: transport-wide feedback on both hops.
+
+Uplink: the relay answers a sender's transport-wide numbers, and the browser's own estimator does the rest. Downlink:
+the relay writes its own numbers for each receiver, and from that receiver's feedback keeps a cap, of which the senders
+hear by REMB. Measured rule: a queue of more than 100 ms, or more than 12 % lost, takes the cap to 0.85 of what arrives,
+at most every 0.35 s; below 50 ms it grows 10 % a second.
+
+draft-holmer-rmcat-transport-wide-cc-extensions-01.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+
+from signaling.media.rtp import RELAY_SSRC, TRANSPORT_FEEDBACK, TRANSPORT_WIDE, RtcpPart
+
+_TICK_US = 250
+_REFERENCE_US = 64_000
+REPORT_PACKETS_MAX = 1000
+"""More than 80 ms of anybody's packets; a longer jump of the numbers is a restart, not a loss."""
+
+
+def signed16(value: int) -> int:
+    """Read the low 16 bits as a signed number."""
+    return ((value & 0xFFFF) ^ 0x8000) - 0x8000
+
+
+class UplinkFeedback:
+    """Notes when a sender's numbered packets arrived, and writes the feedback that its estimator waits for."""
+
+    def __init__(self) -> None:
+        self._arrivals: dict[int, int] = {}
+        self._highest: int | None = None
+        self._next = 0
+        self._count = 0
+
+    def arrived(self, number: int, at: float) -> None:
+        """Note packet `number` (16 bits) at monotonic second `at`."""
+        full = number if self._highest is None else self._highest + signed16(number - self._highest)
+        if self._highest is None or full - self._highest > REPORT_PACKETS_MAX or full < self._next - REPORT_PACKETS_MAX:
+            self._arrivals.clear()
+            self._next = self._highest = full
+        self._highest = max(self._highest, full)
+        if full >= self._next - REPORT_PACKETS_MAX:
+            self._arrivals[full] = int(at * 1e6)
+
+    def report(self, media_ssrc: int) -> bytes | None:
+        """Return the feedback for what arrived since the last one, or None when nothing did."""
+        if not self._arrivals:
+            return None
+        first = min(self._next, min(self._arrivals))
+        last = min(max(self._arrivals), first + REPORT_PACKETS_MAX - 1)
+        reference = self._arrivals[min(self._arrivals)] // _REFERENCE_US
+        clock_us = reference * _REFERENCE_US
+        symbols: list[int] = []
+        deltas = bytearray()
+        for number in range(first, last + 1):
+            arrival_us = self._arrivals.get(number)
+            ticks = 0 if arrival_us is None else round((arrival_us - clock_us) / _TICK_US)
+            if arrival_us is None:
+                symbols.append(0)
+            elif 0 <= ticks <= 0xFF:
+                symbols.append(1)
+                deltas.append(ticks)
+            elif -0x8000 <= ticks <= 0x7FFF:
+                symbols.append(2)
+                deltas += struct.pack(">h", ticks)
+            elif not any(symbols):
+                # Cannot be told in this form at all; a packet that far out of time tells nothing either.
+                symbols.append(0)
+                ticks = 0
+            else:
+                break
+            clock_us += ticks * _TICK_US
+        done = first + len(symbols)
+        self._arrivals = {number: at for number, at in self._arrivals.items() if number >= done}
+        self._next = max(self._next, done)
+        content = struct.pack(">HHI", first & 0xFFFF, len(symbols), (reference & 0xFFFFFF) << 8 | self._count)
+        self._count = (self._count + 1) & 0xFF
+        content += _chunks(symbols) + bytes(deltas)
+        padding = -len(content) % 4
+        if padding:
+            content += bytes(padding - 1) + bytes((padding,))
+        head = (0xA0 if padding else 0x80) | TRANSPORT_WIDE
+        return struct.pack(">BBHII", head, TRANSPORT_FEEDBACK, 2 + len(content) // 4, RELAY_SSRC, media_ssrc) + content
+
+
+def _chunks(symbols: list[int]) -> bytes:
+    """Pack status symbols: runs where at least eight are alike, vectors of seven elsewhere."""
+    packed = bytearray()
+    position = 0
+    while position < len(symbols):
+        symbol = symbols[position]
+        run = 1
+        while position + run < len(symbols) and symbols[position + run] == symbol:
+            run += 1
+        if run > 7:
+            packed += struct.pack(">H", symbol << 13 | run)
+            position += run
+            continue
+        vector = 0
+        for index in range(7):
+            here = symbols[position + index] if position + index < len(symbols) else 0
+            vector |= here << (12 - 2 * index)
+        packed += struct.pack(">H", 0xC000 | vector)
+        position += 7
+    return bytes(packed)
+
+
+def read_feedback(part: RtcpPart) -> Iterator[tuple[int, int | None]]:
+    """Yield (number, arrival in µs of the receiver's clock, or None when lost) out of a transport-wide feedback.
+
+    Stops where the feedback is cut or claims more than it holds.
+    """
+    data = part.data
+    if len(data) < 20:
+        return
+    first, count, reference_and_count = struct.unpack_from(">HHI", data, 12)
+    symbols, position = _read_symbols(data, 20, min(count, 0x2000))
+    clock_us = (reference_and_count >> 8) * _REFERENCE_US
+    for index, symbol in enumerate(symbols):
+        number = (first + index) & 0xFFFF
+        if symbol == 0:
+            yield number, None
+            continue
+        size = 1 if symbol == 1 else 2
+        if symbol == 3 or position + size > len(data):
+            return
+        ticks = data[position] if symbol == 1 else struct.unpack_from(">h", data, position)[0]
+        position += size
+        clock_us += ticks * _TICK_US
+        yield number, clock_us
+
+
+def _read_symbols(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    symbols: list[int] = []
+    while len(symbols) < count and position + 2 <= len(data):
+        (chunk,) = struct.unpack_from(">H", data, position)
+        position += 2
+        if not chunk & 0x8000:
+            symbols += [chunk >> 13 & 3] * min(chunk & 0x1FFF, count - len(symbols))
+        elif chunk & 0x4000:
+            symbols += [chunk >> (12 - 2 * index) & 3 for index in range(7)]
+        else:
+            symbols += [chunk >> (13 - index) & 1 for index in range(14)]
+    return symbols[:count], position
+
+
+CAP_MIN_BPS = 60_000
+CAP_MAX_BPS = 4_000_000
+"""Above this a cap means nothing any more: nobody sends that much here."""
+SENT_KEPT = 4096
+
+
+class Downlink:
+    """What one receiver's line carries. `cap_bps` is None while nothing speaks for a limit."""
+
+    def __init__(self) -> None:
+        self.cap_bps: float | None = None
+        self.loss_pct = 0.0
+        self._number = 0
+        self._sent: dict[int, tuple[float, int]] = {}
+        self._lowest: deque[tuple[float, float]] = deque()
+        self._arrived: deque[tuple[float, int]] = deque()
+        self._told: deque[tuple[float, int, int]] = deque()
+        self._lowered_at = 0.0
+        self._raised_at = 0.0
+
+    def next_number(self, size: int, at: float) -> int:
+        """Number a packet of `size` bytes that is sent at monotonic second `at`."""
+        number = self._number
+        self._number = (number + 1) & 0xFFFF
+        self._sent[number] = (at, size)
+        if len(self._sent) > SENT_KEPT:
+            del self._sent[next(iter(self._sent))]
+        return number
+
+    def told(self, part: RtcpPart, at: float) -> None:
+        """Take the receiver's feedback and move the cap."""
+        delays = []
+        lost = 0
+        for number, arrival_us in read_feedback(part):
+            sent = self._sent.get(number) if arrival_us is None else self._sent.pop(number, None)
+            if sent is None:
+                continue
+            if arrival_us is None:
+                lost += 1
+            else:
+                delays.append(arrival_us / 1e6 - sent[0])
+                self._arrived.append((at, sent[1]))
+        if not delays and not lost:
+            return
+        self._told.append((at, lost, len(delays)))
+        _forget(self._told, at - 1.0)
+        _forget(self._arrived, at - 1.0)
+        total = sum(entry[1] + entry[2] for entry in self._told)
+        self.loss_pct = 100 * sum(entry[1] for entry in self._told) / total
+        if delays:
+            self._move(self._queue_s(delays, at), at)
+
+    def _queue_s(self, delays: list[float], at: float) -> float:
+        """Return how much longer packets are under way than the quickest of the last 20 s."""
+        lowest = min(delays)
+        while self._lowest and self._lowest[-1][1] >= lowest:
+            self._lowest.pop()
+        self._lowest.append((at, lowest))
+        while self._lowest[0][0] < at - 20:
+            self._lowest.popleft()
+        return sum(delays) / len(delays) - self._lowest[0][1]
+
+    def _move(self, queue_s: float, at: float) -> None:
+        span = max(0.3, min(1.0, at - self._arrived[0][0])) if self._arrived else 1.0
+        arriving_bps = 8 * sum(size for _, size in self._arrived) / span
+        enough = sum(entry[1] + entry[2] for entry in self._told) >= 20
+        if queue_s > 0.1 or (self.loss_pct > 12 and enough):
+            if at - self._lowered_at >= 0.35:
+                self.cap_bps = max(CAP_MIN_BPS, 0.85 * min(arriving_bps, self.cap_bps or arriving_bps))
+                self._lowered_at = at
+        elif queue_s < 0.05 and self.cap_bps is not None:
+            self.cap_bps *= 1.1 ** min(1.0, max(0.0, at - max(self._raised_at, self._lowered_at)))
+            if self.cap_bps > CAP_MAX_BPS:
+                self.cap_bps = None
+        self._raised_at = at
+
+
+def _forget(entries: deque[tuple[float, int]] | deque[tuple[float, int, int]], before: float) -> None:
+    while entries and entries[0][0] < before:
+        entries.popleft()

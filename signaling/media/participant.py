@@ -1,0 +1,128 @@
+"""One seat in the media plane: its link, what it sends, what it gets, and where its negotiation stands."""
+
+from collections.abc import Iterable
+
+from signaling.media.congestion import Downlink, UplinkFeedback
+from signaling.media.link import Link
+from signaling.media.rtp import with_transport_number
+from signaling.media.sdp import Answer, Kind, Section
+from signaling.media.stream import SentNumbers, Stream
+
+SECTIONS_MAX = 96
+"""Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description."""
+REPORTS_KEPT = 16
+OWN_MIDS: dict[Kind, str] = {"audio": "0", "video": "1"}
+
+
+class Participant:
+    """One seat under one link. Who comes back gets a new Participant."""
+
+    def __init__(self, seat_id: str, link: Link, offer_id: int) -> None:
+        self.seat_id = seat_id
+        self.link = link
+        self.streams: dict[int, Stream] = {}
+        """What the seat sends, by SSRC."""
+        self.unnamed: set[Kind] = set()
+        """What it said it would send without saying under which SSRC: the first packet tells."""
+        self.uplink = UplinkFeedback()
+        self.downlink = Downlink()
+        self.receiving: dict[int, SentNumbers] = {}
+        """What it gets, by SSRC: only what its last answer agreed to."""
+        self.transport_wide = False
+        self.rtt_s: float | None = None
+        self.loss_down_pct = 0.0
+        self.capped_bps: float | None = None
+        self.capped_at = 0.0
+        self.keyframes_again_at: float | None = None
+        """Who has just come in may not have been ready for the first keyframe: at this monotonic second, once more."""
+        # Negotiation
+        self.offer_id = offer_id
+        self.version = 0
+        self.outstanding = False
+        self.stale = False
+        """The world changed while an offer was out; the next one tells it all."""
+        self.sections: list[Section] = [
+            Section(OWN_MIDS["audio"], "audio", "recvonly", seat_id),
+            Section(OWN_MIDS["video"], "video", "recvonly", seat_id),
+        ]
+        self._reports: dict[int, float] = {}
+
+    # --- Negotiation
+
+    def plan(self, others: Iterable[Stream]) -> list[Section]:
+        """Return the m-lines that the next offer must have: those of before stay, the dead ones inactive."""
+        wanted = {stream.ssrc: stream for stream in others}
+        planned: list[Section] = []
+        for section in self.sections:
+            if section.direction != "sendonly" or section.ssrc is None or wanted.pop(section.ssrc, None) is not None:
+                planned.append(section)
+            else:
+                planned.append(Section(section.mid, section.kind, "inactive", section.stream))
+        for stream in wanted.values():
+            planned.append(Section(str(len(planned)), stream.kind, "sendonly", stream.seat_id, stream.ssrc))
+        return planned
+
+    def begin_offer(self, sections: list[Section]) -> None:
+        """Number the next offer."""
+        self.sections = sections
+        self.offer_id += 1
+        self.version += 1
+        self.outstanding = True
+        self.stale = False
+
+    def seats_by_mid(self) -> dict[str, str]:
+        """Return whose stream each live m-line carries."""
+        return {section.mid: section.stream for section in self.sections if section.direction != "inactive"}
+
+    def agreed(self, answer: Answer) -> set[int]:
+        """Return the SSRCs that the answer agrees to receive."""
+        return {
+            section.ssrc
+            for section in self.sections
+            if section.direction == "sendonly"
+            and section.ssrc is not None
+            and section.mid in answer.sections
+            and answer.sections[section.mid].receives
+        }
+
+    # --- Streams
+
+    def stream(self, kind: Kind) -> Stream | None:
+        """Return the seat's own stream of a kind."""
+        return next((stream for stream in self.streams.values() if stream.kind == kind), None)
+
+    def forward(self, stream: Stream, sequence: int, data: bytes, at: float) -> None:
+        """Send one of another seat's packets to this one."""
+        if self.transport_wide:
+            number = self.downlink.next_number(len(data), at)
+            self.receiving[stream.ssrc].note(sequence, number)
+            data = with_transport_number(data, number)
+        self.link.send_rtp(data)
+
+    def send_again(self, stream: Stream, sequence: int) -> None:
+        """Answer a NACK out of the history; what is no longer there stays lost."""
+        data = stream.sent_again(sequence)
+        if data is None:
+            return
+        if self.transport_wide:
+            number = self.receiving[stream.ssrc].number_of(sequence)
+            if number is None:
+                return
+            data = with_transport_number(data, number)
+        self.link.send_rtp(data)
+
+    # --- Round trips
+
+    def report_sent(self, middle: int, at: float) -> None:
+        """Note when a sender report, named by the middle 32 bits of its NTP time, went to this seat."""
+        self._reports[middle] = at
+        if len(self._reports) > REPORTS_KEPT:
+            del self._reports[next(iter(self._reports))]
+
+    def report_came_back(self, middle: int, delay: int, at: float) -> None:
+        """Measure the way to the seat and back from a report block (RFC 3550 section 6.4.1)."""
+        sent_at = self._reports.get(middle)
+        if sent_at is not None:
+            rtt_s = at - sent_at - delay / 65536
+            if 0 <= rtt_s < 60:
+                self.rtt_s = rtt_s if self.rtt_s is None else 0.7 * self.rtt_s + 0.3 * rtt_s

@@ -1,0 +1,120 @@
+"""A silent participant: puts what everybody sends into the hearing's journal, and sees to it that it reaches the disk.
+
+Never blocks the loop: records go into memory, a thread writes and syncs them. What may wait there is bounded by the
+journal (`records.journal.PENDING_BYTES_MAX`); beyond it the newest records are dropped, counted, and told as trouble.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from records.journal import JournalError, JournalPosition, JournalWriter
+from records.journal_reading import Json
+from signaling.media.events import JournalFlushed, JournalTrouble, MediaEvent
+from signaling.media.sdp import CLOCK_RATES, CODECS, PAYLOAD_TYPES, Kind
+
+logger = logging.getLogger(__name__)
+
+FLUSH_S = 0.5
+TELL_S = 1.0
+SLOW_S = 2.0
+
+
+class Recorder:
+    """Records one hearing."""
+
+    def __init__(self, hearing_id: str, journal: JournalWriter, on_event: Callable[[MediaEvent], None]) -> None:
+        self.dropped = 0
+        self._hearing_id = hearing_id
+        self._journal = journal
+        self._on_event = on_event
+        self._trouble: str | None = None
+        self._stopping = asyncio.Event()
+        # One anchor for the hearing: a packet's arrival costs no look at the clock.
+        self._anchor_us = journal.now_us()
+        self._anchor_s = time.monotonic()
+
+    def arrival_us(self, at: float) -> int:
+        """Turn a monotonic second into the journal's microseconds of Unix time."""
+        return self._anchor_us + int((at - self._anchor_s) * 1e6)
+
+    def elapsed_ms(self, at: float) -> int:
+        """Turn a monotonic second into milliseconds of the recording."""
+        return max(0, self.arrival_us(at) - self._journal.started_at_us) // 1000
+
+    def declare(self, seat_id: str, kind: Kind, ssrc: int) -> int:
+        """Announce a stream; returns its number in the journal. Raises JournalFull."""
+        return self._journal.declare_source(
+            seat_id=seat_id,
+            kind=kind,
+            ssrc=ssrc,
+            payload_type=PAYLOAD_TYPES[kind],
+            codec=CODECS[kind],
+            clock_rate=CLOCK_RATES[kind],
+        )
+
+    def packet(self, number: int, at: float, data: bytes) -> None:
+        """Keep a packet. One that cannot be kept is counted and told."""
+        try:
+            self._journal.write_packet(number, self.arrival_us(at), data)
+        except JournalError as error:
+            self.dropped += 1
+            self._tell_trouble(error.code)
+
+    def event(self, event: Mapping[str, Json]) -> JournalPosition:
+        """Keep an event and return where it stands. Raises JournalError, or ValueError when it is not JSON."""
+        return self._journal.write_event(event)
+
+    def note(self, event: Mapping[str, Json]) -> None:
+        """Keep an event of the media plane's own; one that cannot be kept is counted and told."""
+        try:
+            self._journal.write_event(event)
+        except JournalError as error:
+            self.dropped += 1
+            self._tell_trouble(error.code)
+
+    def position(self) -> JournalPosition:
+        """Return where the recording stands."""
+        return self._journal.position()
+
+    async def run(self) -> None:
+        """Flush until `stop`, then close the journal. A disk that refuses is asked again at every turn."""
+        told_at = 0.0
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(FLUSH_S):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+            if await self._store(self._journal.flush) and time.monotonic() - told_at >= TELL_S - FLUSH_S / 2:
+                told_at = time.monotonic()
+                position = self._journal.position()
+                self._on_event(JournalFlushed(self._hearing_id, position.elapsed_ms, self._journal.saved_ms))
+        await self._store(self._journal.close)
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stopping.set()
+
+    async def _store(self, store: Callable[[], int | None]) -> bool:
+        """Let a thread write; tell when it takes too long or fails. Returns whether everything is on the disk."""
+        self._journal.now_us()
+        storing = asyncio.get_running_loop().run_in_executor(None, store)
+        try:
+            done, _ = await asyncio.wait({storing}, timeout=SLOW_S)
+            if not done:
+                self._tell_trouble("disk_slow")
+            await storing
+        except OSError as error:
+            logger.error("journal of hearing %s not written: %s", self._hearing_id, error)
+            self._tell_trouble("disk_refused")
+            return False
+        self._trouble = None
+        return True
+
+    def _tell_trouble(self, error: str) -> None:
+        """Tell once per kind of trouble, until something was saved again."""
+        if self._trouble != error:
+            self._trouble = error
+            self._on_event(JournalTrouble(self._hearing_id, error))

@@ -1,0 +1,215 @@
+"""The description of a link: we always offer, browsers answer.
+
+Because we offer, payload types, header-extension numbers and mids are ours and the same for everybody, and packets pass
+unchanged but for their transport-wide number. Streams are told apart by declared SSRCs (RFC 5576): the one way that
+Chromium, Firefox and aiortc all follow; the mid extension is not offered, so that no packet needs a mid rewritten.
+RFC 8866 (SDP), RFC 8829 (JSEP), RFC 9143 (BUNDLE), RFC 8445 section 2.5 (ICE-lite).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from signaling.media import rtp
+from signaling.media.events import MediaRefused
+
+Kind: TypeAlias = Literal["audio", "video"]
+
+PAYLOAD_TYPES: Mapping[Kind, int] = {"audio": 111, "video": 96}
+CODECS: Mapping[Kind, str] = {"audio": "opus", "video": "VP8"}
+CLOCK_RATES: Mapping[Kind, int] = {"audio": 48000, "video": 90000}
+
+ANSWER_CHARS_MAX = 128 * 1024
+_FINGERPRINT = re.compile(r"(sha-256|sha-384|sha-512) ([0-9a-f]{2}(?::[0-9a-f]{2})+)", re.IGNORECASE)
+_TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+_AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+_FORMATS: Mapping[Kind, tuple[str, ...]] = {
+    "audio": (
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=rtcp-fb:111 transport-cc",
+        "a=rtcp-fb:111 nack",
+        f"a=extmap:{rtp.AUDIO_LEVEL_ID} {_AUDIO_LEVEL}",
+        f"a=extmap:{rtp.TRANSPORT_WIDE_ID} {_TRANSPORT_WIDE}",
+    ),
+    "video": (
+        "a=rtpmap:96 VP8/90000",
+        "a=rtcp-fb:96 transport-cc",
+        "a=rtcp-fb:96 goog-remb",
+        "a=rtcp-fb:96 ccm fir",
+        "a=rtcp-fb:96 nack",
+        "a=rtcp-fb:96 nack pli",
+        f"a=extmap:{rtp.TRANSPORT_WIDE_ID} {_TRANSPORT_WIDE}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One m-line of an offer. `direction` is the relay's: `recvonly` is what the other side sends."""
+
+    mid: str
+    kind: Kind
+    direction: Literal["recvonly", "sendonly", "inactive"]
+    stream: str
+    ssrc: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What every m-line of a link shares."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    addresses: tuple[str, ...]
+    port: int
+
+
+def make_offer(transport: Transport, version: int, sections: Sequence[Section]) -> str:
+    """Write the offer; `version` grows with every offer of the link."""
+    first = transport.addresses[0]
+    lines = [
+        "v=0",
+        f"o=jiefang {int(transport.ufrag, 16)} {version} IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=ice-lite",
+        "a=group:BUNDLE " + " ".join(section.mid for section in sections),
+        "a=msid-semantic: WMS *",
+    ]
+    for section in sections:
+        lines += [
+            f"m={section.kind} {transport.port} UDP/TLS/RTP/SAVPF {PAYLOAD_TYPES[section.kind]}",
+            f"c=IN {'IP6' if ':' in first else 'IP4'} {first}",
+            f"a=mid:{section.mid}",
+            f"a=ice-ufrag:{transport.ufrag}",
+            f"a=ice-pwd:{transport.password}",
+            f"a=fingerprint:sha-256 {transport.fingerprint}",
+            "a=setup:actpass",
+            "a=rtcp-mux",
+            "a=rtcp-rsize",
+            f"a={section.direction}",
+            *_FORMATS[section.kind],
+        ]
+        if section.direction == "sendonly":
+            lines.append(f"a=msid:{section.stream} {section.stream}-{section.mid}")
+            lines.append(f"a=ssrc:{section.ssrc} cname:{section.stream}")
+        for index, address in enumerate(transport.addresses):
+            priority = (126 << 24) + ((65535 - index) << 8) + 255
+            lines.append(f"a=candidate:{index + 1} 1 udp {priority} {address} {transport.port} typ host")
+        lines.append("a=end-of-candidates")
+    return "\r\n".join(lines) + "\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredSection:
+    """What the other side says to one m-line. `sends` is true when it will send there, under `ssrcs`."""
+
+    mid: str
+    kind: str
+    rejected: bool
+    sends: bool
+    receives: bool
+    ssrcs: tuple[int, ...]
+    transport_wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, as far as a relay cares. `fingerprints`: (algorithm, value) pairs, equal for all m-lines."""
+
+    fingerprints: tuple[tuple[str, str], ...]
+    active: bool
+    sections: Mapping[str, AnsweredSection]
+
+
+@dataclass(slots=True)
+class _Block:
+    """The attribute lines of the session (`media` empty) or of one m-line."""
+
+    media: list[str] = field(default_factory=list)
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.attributes if key == name]
+
+    def has(self, name: str) -> bool:
+        return any(key == name for key, _ in self.attributes)
+
+
+def read_answer(text: str) -> Answer:
+    """Read an answer. Raises MediaRefused: `answer_unreadable`, `answer_insecure`."""
+    if len(text) > ANSWER_CHARS_MAX or not text.startswith("v=0"):
+        raise MediaRefused("answer_unreadable")
+    session, *blocks = _split(text)
+    if not blocks:
+        raise MediaRefused("answer_unreadable")
+    sections: dict[str, AnsweredSection] = {}
+    fingerprints: set[tuple[str, str]] = set()
+    roles: set[str] = set()
+    for block in blocks:
+        section = _read_section(block)
+        if section.mid in sections:
+            raise MediaRefused("answer_unreadable")
+        sections[section.mid] = section
+        if not section.rejected:
+            fingerprints.update(_fingerprints(block) or _fingerprints(session))
+            roles.update(block.values("setup") or session.values("setup"))
+    if not fingerprints or len({algorithm for algorithm, _ in fingerprints}) != len(fingerprints):
+        raise MediaRefused("answer_insecure")
+    if len(roles) != 1 or not roles <= {"active", "passive"}:
+        raise MediaRefused("answer_unreadable")
+    return Answer(tuple(sorted(fingerprints)), roles == {"active"}, sections)
+
+
+def _split(text: str) -> list[_Block]:
+    blocks = [_Block()]
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "m":
+            blocks.append(_Block(media=value.split()))
+        elif key == "a":
+            name, _, rest = value.partition(":")
+            blocks[-1].attributes.append((name, rest.strip()))
+    return blocks
+
+
+def _read_section(block: _Block) -> AnsweredSection:
+    mids = block.values("mid")
+    if len(block.media) < 4 or len(mids) != 1 or not 0 < len(mids[0]) <= 16:
+        raise MediaRefused("answer_unreadable")
+    rejected = block.media[1] == "0" and not block.has("bundle-only")
+    # Bundled m-lines may carry port 0 only with bundle-only; without it the other side refuses the m-line.
+    if not rejected and "SAVP" not in block.media[2]:
+        raise MediaRefused("answer_insecure")
+    return AnsweredSection(
+        mid=mids[0],
+        kind=block.media[0],
+        rejected=rejected,
+        sends=not rejected and (block.has("sendonly") or block.has("sendrecv")),
+        receives=not rejected and (block.has("recvonly") or block.has("sendrecv")),
+        ssrcs=_ssrcs(block),
+        transport_wide=any(_TRANSPORT_WIDE in value for value in block.values("extmap")),
+    )
+
+
+def _ssrcs(block: _Block) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    for value in block.values("ssrc"):
+        number = value.split(" ", 1)[0]
+        if not number.isascii() or not number.isdigit() or not 0 < int(number[:11]) < 1 << 32:
+            raise MediaRefused("answer_unreadable")
+        found[int(number)] = None
+    return tuple(found)[:4]
+
+
+def _fingerprints(block: _Block) -> set[tuple[str, str]]:
+    found = set()
+    for value in block.values("fingerprint"):
+        match = _FINGERPRINT.fullmatch(value)
+        if match:
+            found.add((match.group(1).lower(), match.group(2).upper()))
+    return found

@@ -1,0 +1,97 @@
+"""One picture out of a live stream: gather the next keyframe's packets, decode it in a thread, make a JPEG."""
+
+import asyncio
+import io
+from dataclasses import dataclass
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from signaling.media import rtp
+from signaling.media.events import StillUnavailable
+
+PACKETS_MAX = 1024
+"""More than any keyframe of a camera; what is longer is not one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """A whole encoded keyframe, and the monotonic second at which its last packet came."""
+
+    data: bytes
+    at: float
+
+
+class KeyframeGatherer:
+    """Puts the packets of the next whole keyframe together, in whatever order they come.
+
+    `found` is resolved with it. Packets of one frame share a timestamp; the last carries the marker (RFC 7741).
+    """
+
+    def __init__(self) -> None:
+        self.found: asyncio.Future[Keyframe] = asyncio.get_running_loop().create_future()
+        self._timestamp: int | None = None
+        self._first: int | None = None
+        self._last: int | None = None
+        self._pieces: dict[int, bytes] = {}
+
+    def take(self, head: rtp.RtpHead, data: bytes, at: float) -> None:
+        """Look at a packet of the stream."""
+        if self.found.done():
+            return
+        piece = rtp.read_vp8(rtp.payload_of(data, head))
+        if piece is None:
+            return
+        if piece.keyframe:
+            if head.timestamp != self._timestamp:
+                self._begin(head.timestamp)
+            self._first = head.sequence
+        elif head.timestamp != self._timestamp:
+            return
+        self._pieces[head.sequence] = piece.data
+        if head.marker:
+            self._last = head.sequence
+        if self._first is None or self._last is None:
+            return
+        count = ((self._last - self._first) & 0xFFFF) + 1
+        if count > PACKETS_MAX:
+            self._timestamp = None
+        elif all((self._first + index) & 0xFFFF in self._pieces for index in range(count)):
+            ordered = [self._pieces[(self._first + index) & 0xFFFF] for index in range(count)]
+            self.found.set_result(Keyframe(b"".join(ordered), at))
+
+    def _begin(self, timestamp: int) -> None:
+        self._timestamp = timestamp
+        self._first = self._last = None
+        self._pieces = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG and its size in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def to_picture(frame: bytes) -> Picture:
+    """Decode a VP8 keyframe into a JPEG. Blocks; raises StillUnavailable(`not_decodable`)."""
+    try:
+        decoder = VideoCodecContext.create("vp8", "r")
+        frames = decoder.decode(av.Packet(frame))
+        frames += decoder.decode(None)
+        image = frames[0]
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format="image2pipe") as container:
+            stream = container.add_stream("mjpeg", rate=1)
+            stream.width, stream.height = image.width, image.height
+            stream.pix_fmt = "yuvj420p"
+            stream.codec_context.options = {"qmin": "2", "qmax": "3"}
+            image = image.reformat(format="yuvj420p")
+            image.pts = 0
+            container.mux(stream.encode(image))
+            container.mux(stream.encode(None))
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise StillUnavailable("not_decodable") from error
+    return Picture(buffer.getvalue(), frames[0].width, frames[0].height)

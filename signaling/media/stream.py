@@ -1,0 +1,167 @@
+"""One stream that somebody sends: what is missing of it, what can be sent again, when its sender owes a keyframe."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from signaling.media import rtp
+from signaling.media.congestion import signed16
+from signaling.media.sdp import Kind
+
+HISTORY_MAX = 512
+"""Packets kept for receivers that lost them: at least a second of 720p."""
+GAP_MAX = 150
+"""A longer gap is an outage; asking for all of it again would only drown what comes after."""
+NACK_FIRST_S = 0.01
+NACK_AGAIN_S = 0.1
+NACK_TRIES_MAX = 8
+KEYFRAME_AGAIN_S = 0.5
+KEYFRAME_TRIES_MAX = 20
+KEYFRAME_EVERY_S = 15.0
+"""So that a recording can be sought through, and a receiver that lost its way finds it again."""
+
+
+@dataclass(slots=True)
+class _Missing:
+    due_at: float
+    tries: int = 0
+
+
+class Stream:
+    """An uplink stream: one seat's sound or picture under one SSRC."""
+
+    def __init__(self, seat_id: str, kind: Kind, ssrc: int, payload_type: int, number: int) -> None:
+        self.seat_id = seat_id
+        self.kind: Kind = kind
+        self.ssrc = ssrc
+        self.payload_type = payload_type
+        self.number = number
+        """The stream's number in the journal."""
+        self.bytes = 0
+        self.expected = 0
+        self.received = 0
+        self.level = 0
+        """The loudest of the present second, 0 to 127 above silence."""
+        self._highest: int | None = None
+        self._missing: dict[int, _Missing] = {}
+        self._history: dict[int, bytes] = {}
+        self._keyframe_wanted = False
+        self._keyframe_tries = 0
+        self._keyframe_asked_at = -1e9
+        self._keyframe_came_at: float | None = None
+
+    def take(self, head: rtp.RtpHead, data: bytes, at: float) -> None:
+        """Note a packet: gaps before it, its place in the history, a keyframe that begins with it."""
+        self.received += 1
+        self.bytes += len(data)
+        self._place(head.sequence, at)
+        # A number that comes round again must move to the end, or it would be the next to be forgotten.
+        self._history.pop(head.sequence, None)
+        self._history[head.sequence] = data
+        if len(self._history) > HISTORY_MAX:
+            del self._history[next(iter(self._history))]
+        if self.kind == "video":
+            piece = rtp.read_vp8(rtp.payload_of(data, head))
+            if piece is not None and piece.keyframe:
+                self._keyframe_came_at = at
+                self._keyframe_wanted = False
+        else:
+            self._hear(data)
+
+    def _place(self, sequence: int, at: float) -> None:
+        if self._highest is None:
+            self._highest = sequence
+            self.expected += 1
+            return
+        ahead = signed16(sequence - self._highest)
+        if ahead <= 0:
+            self._missing.pop(self._highest + ahead, None)
+            return
+        self.expected += ahead
+        if ahead - 1 > GAP_MAX:
+            self._missing.clear()
+            self._gave_up(at)
+        else:
+            for lost in range(self._highest + 1, self._highest + ahead):
+                self._missing[lost] = _Missing(at + NACK_FIRST_S)
+        self._highest += ahead
+
+    def _hear(self, data: bytes) -> None:
+        place = rtp.extension_at(data, rtp.AUDIO_LEVEL_ID)
+        if place >= 0:
+            # RFC 6464: the level in -dBov, so that 127 is silence.
+            self.level = max(self.level, 127 - (data[place] & 0x7F))
+
+    def sent_again(self, sequence: int) -> bytes | None:
+        """Return a packet of the history."""
+        return self._history.get(sequence)
+
+    def missing_now(self, at: float) -> list[int]:
+        """Return the sequence numbers to ask the sender for at monotonic second `at`; gives up on old ones."""
+        due = []
+        for number, missing in list(self._missing.items()):
+            if missing.due_at > at:
+                continue
+            if missing.tries >= NACK_TRIES_MAX:
+                del self._missing[number]
+                self._gave_up(at)
+                continue
+            missing.tries += 1
+            missing.due_at = at + NACK_AGAIN_S
+            due.append(number & 0xFFFF)
+        return due
+
+    def _gave_up(self, at: float) -> None:
+        if self.kind == "video":
+            self.want_keyframe()
+
+    # --- Keyframes
+
+    def want_keyframe(self) -> None:
+        """Ask the sender for a keyframe at the next turn; asked again, not too often, until one comes."""
+        if self.kind == "video":
+            self._keyframe_wanted = True
+            self._keyframe_tries = 0
+
+    def keyframe_due(self, at: float) -> bool:
+        """Tell whether to ask now, and note that it was asked."""
+        came_at = self._keyframe_came_at
+        if not self._keyframe_wanted and came_at is not None and at - came_at > KEYFRAME_EVERY_S:
+            self.want_keyframe()
+        if not self._keyframe_wanted or at - self._keyframe_asked_at < KEYFRAME_AGAIN_S:
+            return False
+        self._keyframe_tries += 1
+        if self._keyframe_tries > KEYFRAME_TRIES_MAX:
+            # The camera is off, or the line is dead; the next packet lost or person joining asks again.
+            self._keyframe_wanted = False
+            self._keyframe_came_at = None
+            return False
+        self._keyframe_asked_at = at
+        return True
+
+
+class SentNumbers:
+    """Under which transport-wide number each of a stream's last packets went to one receiver.
+
+    A packet that is sent again must be the same to the last bit: the same SRTP index with other content would weaken
+    AES-GCM.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+
+    def note(self, sequence: int, number: int) -> None:
+        """Remember; the oldest is forgotten."""
+        self._numbers.pop(sequence, None)
+        self._numbers[sequence] = number
+        if len(self._numbers) > HISTORY_MAX:
+            del self._numbers[next(iter(self._numbers))]
+
+    def number_of(self, sequence: int) -> int | None:
+        """Return the number under which the packet went, or None when it did not or is forgotten."""
+        return self._numbers.get(sequence)
+
+
+def in_order(numbers: list[int], per_message: int) -> Iterator[list[int]]:
+    """Cut a list of sequence numbers into pieces that fit one feedback message."""
+    for start in range(0, len(numbers), per_message):
+        yield numbers[start : start + per_message]

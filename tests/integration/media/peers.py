@@ -1,0 +1,202 @@
+"""People for the media plane's tests: aiortc peers with a moving picture and a tone, and the plane they meet in."""
+
+import asyncio
+import fractions
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from records.journal import JournalWriter, SteadyClock
+from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
+from signaling.media.worker import MediaWorker
+
+HEARING = "hearing-of-gao"
+
+
+class MovingPicture(MediaStreamTrack):
+    """A picture in one shade of grey with a bar that moves, 15 a second."""
+
+    kind = "video"
+
+    def __init__(self, shade: int) -> None:
+        super().__init__()
+        self.shade = shade
+        self._count = 0
+        self._started_at = 0.0
+
+    async def recv(self) -> av.VideoFrame:
+        loop = asyncio.get_running_loop()
+        if not self._count:
+            self._started_at = loop.time()
+        await asyncio.sleep(max(0.0, self._started_at + self._count / 15 - loop.time()))
+        frame = av.VideoFrame(320, 240, "yuv420p")
+        rows = bytearray([self.shade]) * (frame.planes[0].line_size * 240)
+        bar = self._count % 240 * frame.planes[0].line_size
+        rows[bar : bar + frame.planes[0].line_size] = b"\xeb" * frame.planes[0].line_size
+        frame.planes[0].update(bytes(rows))
+        for plane in frame.planes[1:]:
+            plane.update(b"\x80" * plane.buffer_size)
+        frame.pts = self._count * 6000
+        frame.time_base = fractions.Fraction(1, 90000)
+        self._count += 1
+        return frame
+
+
+class Tone(MediaStreamTrack):
+    """A tone of 440 Hz in pieces of 20 ms."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self._started_at = 0.0
+        samples = (round(9000 * math.sin(2 * math.pi * 440 * index / 48000)) for index in range(960))
+        self._piece = b"".join(struct.pack("<h", sample) for sample in samples)
+
+    async def recv(self) -> av.AudioFrame:
+        loop = asyncio.get_running_loop()
+        if not self._count:
+            self._started_at = loop.time()
+        await asyncio.sleep(max(0.0, self._started_at + self._count / 50 - loop.time()))
+        frame = av.AudioFrame("s16", "mono", 960)
+        frame.planes[0].update(self._piece)
+        frame.sample_rate = 48000
+        frame.pts = self._count * 960
+        frame.time_base = fractions.Fraction(1, 48000)
+        self._count += 1
+        return frame
+
+
+@dataclass
+class Plane:
+    """A running worker, everything it said, and a way to wait for what it says."""
+
+    worker: MediaWorker
+    events: list[MediaEvent]
+    directory: Path
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until(self, holds: Callable[[], object], why: str, timeout_s: float = 15) -> None:
+        """Wait until something holds, looking again at short intervals; fail with what was waited for."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"did not happen in {timeout_s} s: {why}; drops {dict(self.worker.drops)}") from None
+
+    def of_kind(self, kind: type, seat_id: str | None = None) -> list[MediaEvent]:
+        """Return the events of a kind, of one seat if given."""
+        return [
+            event
+            for event in self.events
+            if isinstance(event, kind) and (seat_id is None or getattr(event, "seat_id", None) == seat_id)
+        ]
+
+
+async def open_plane(directory: Path, addresses: tuple[str, ...] = ("127.0.0.1",)) -> Plane:
+    """Start a worker with one open hearing that records into `directory`."""
+    events: list[MediaEvent] = []
+    worker = MediaWorker(MediaSettings(addresses, 0), events.append)
+    await worker.start()
+    await worker.open_hearing(HEARING, JournalWriter.open(directory, HEARING, clock=SteadyClock()))
+    return Plane(worker, events, directory)
+
+
+class Peer:
+    """Somebody with a browser, played by aiortc."""
+
+    def __init__(self, plane: Plane, seat_id: str, *, shade: int = 90, camera: bool = True) -> None:
+        self.plane = plane
+        self.seat_id = seat_id
+        self.shade = shade
+        self.camera = camera
+        self.pictures: dict[str, list[int]] = {}
+        """The shades seen, by the seat that showed them."""
+        self.sounds: dict[str, int] = {}
+        """How many loud pieces were heard, by the seat that made them."""
+        self.pc: RTCPeerConnection | None = None
+        self._ufrag = ""
+        self._answered = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = asyncio.Event()
+
+    async def __aenter__(self) -> "Peer":
+        self._tasks.append(asyncio.get_running_loop().create_task(self._follow_offers()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.pc is not None:
+            await self.pc.close()
+
+    async def join(self) -> None:
+        """Come in and wait until the link stands."""
+        before = len(self.plane.of_kind(LinkConnected, self.seat_id))
+        await self.plane.worker.add_participant(HEARING, self.seat_id)
+        await self.plane.until(
+            lambda: len(self.plane.of_kind(LinkConnected, self.seat_id)) > before, f"{self.seat_id} connected"
+        )
+
+    async def _follow_offers(self) -> None:
+        while not self._closing.is_set():
+            offers = self.plane.of_kind(OfferReady, self.seat_id)
+            if len(offers) > self._answered:
+                offer = offers[self._answered]
+                self._answered += 1
+                assert isinstance(offer, OfferReady)
+                await self._answer(offer)
+            await asyncio.sleep(0.01)
+
+    async def _answer(self, offer: OfferReady) -> None:
+        ufrag = offer.sdp.partition("a=ice-ufrag:")[2].split()[0]
+        fresh = ufrag != self._ufrag
+        if fresh:
+            self._ufrag = ufrag
+            if self.pc is not None:
+                await self.pc.close()
+            self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        pc = self.pc
+        assert pc is not None
+        streams = dict(offer.streams)
+
+        def on_track(track: MediaStreamTrack) -> None:
+            transceiver = next(item for item in pc.getTransceivers() if item.receiver.track is track)
+            seat = streams[transceiver.mid]
+            self._tasks.append(asyncio.get_running_loop().create_task(self._watch(track, seat)))
+
+        pc.remove_all_listeners("track")
+        pc.on("track", on_track)
+        await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        if fresh:
+            pc.addTrack(Tone())
+            if self.camera:
+                pc.addTrack(MovingPicture(self.shade))
+        await pc.setLocalDescription(await pc.createAnswer())
+        try:
+            await self.plane.worker.take_answer(HEARING, self.seat_id, offer.offer_id, pc.localDescription.sdp)
+        except MediaRefused as refused:
+            assert refused.code == "answer_stale"
+
+    async def _watch(self, track: MediaStreamTrack, seat: str) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                if isinstance(frame, av.VideoFrame):
+                    self.pictures.setdefault(seat, []).append(bytes(frame.planes[0])[frame.planes[0].line_size * 60])
+                else:
+                    data = bytes(frame.planes[0])
+                    loud = max(abs(value) for (value,) in struct.iter_unpack("<h", data[: len(data) // 2 * 2])) > 2000
+                    self.sounds[seat] = self.sounds.get(seat, 0) + loud
+        except MediaStreamError:
+            return
