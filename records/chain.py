@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeAlias
 
@@ -53,14 +53,53 @@ class SignedHead:
     signature: str
 
 
+_OPTIONAL = frozenset({"office_id", "session_id"})
+_FIELDS = {field.name: int if field.name in {"sequence", "at_us"} else str for field in fields(ExportedEntry)}
+_HEAD_FIELDS = {field.name: int if field.name in {"sequence", "at_us"} else str for field in fields(SignedHead)}
+
+
 class HeadUnreadable(Exception):
-    """A line of heads.jsonl is not a head."""
+    """A line of heads.jsonl is not a head; `number` counts from 1."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def canonical(value: object) -> bytes:
     """Return the canonical JSON (RFC 8785) of a value. Floats are refused: nothing we prove is approximate."""
     _refuse_floats(value)
     return rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+class LineUnreadable(Exception):
+    """A line of an exported trail is not an entry; `number` counts from 1."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def entry_line(entry: ExportedEntry) -> bytes:
+    """Return an entry as one line of `trail.jsonl`, its line end included."""
+    return canonical(asdict(entry)) + b"\n"
+
+
+def entry_from_line(number: int, line: bytes) -> ExportedEntry:
+    """Read what `entry_line` wrote. Raises LineUnreadable."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise LineUnreadable(number) from error
+    if not isinstance(values, dict) or values.keys() != _FIELDS.keys():
+        raise LineUnreadable(number)
+    for name, kind in _FIELDS.items():
+        if type(values[name]) is not kind and not (values[name] is None and name in _OPTIONAL):
+            raise LineUnreadable(number)
+    # Another spelling of the same entry is a change all the same.
+    if not _spelled(values, line.removesuffix(b"\n")) or not line.endswith(b"\n"):
+        raise LineUnreadable(number)
+    return ExportedEntry(**values)
 
 
 def digest_of(entry: ExportedEntry) -> str:
@@ -86,26 +125,24 @@ def sign_head_of(sequence: int, digest: str, at_us: int, key: SigningKey) -> Sig
 
 def head_holds(head: SignedHead, key: VerifyKey) -> bool:
     """Tell whether the head was signed by this key and not changed since."""
+    signature = read_base64(head.signature)
+    statement = _statement(head.sequence, head.digest, head.at_us, head.key_id)
+    return signature is not None and key.verify(signature, statement)
+
+
+def read_base64(text: str) -> bytes | None:
+    """Return the bytes of a base64 text in its one spelling; None for any other (the decoder ignores spare bits)."""
     try:
-        signature = base64.b64decode(head.signature, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError:
-        return False
-    return key.verify(signature, _statement(head.sequence, head.digest, head.at_us, head.key_id))
+        return None
+    return data if base64.b64encode(data).decode() == text else None
 
 
 def append_head(path: Path, head: SignedHead) -> None:
     """Add a head to `heads.jsonl`, durable before this returns. Keep that file apart from the database."""
-    line = json.dumps(
-        {
-            "sequence": head.sequence,
-            "digest": head.digest,
-            "at_us": head.at_us,
-            "key_id": head.key_id,
-            "signature": head.signature,
-        }
-    )
     with path.open("ab") as file:
-        file.write(line.encode() + b"\n")
+        file.write(canonical(asdict(head)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -114,24 +151,29 @@ def read_heads(path: Path) -> list[SignedHead]:
     """Read `heads.jsonl`; no file means no heads. Raises HeadUnreadable naming the line."""
     if not path.exists():
         return []
-    return [
-        _head_from(number, line) for number, line in enumerate(path.read_text().splitlines(), start=1) if line.strip()
-    ]
+    lines = path.read_bytes().split(b"\n")
+    return [_head_from(number, line) for number, line in enumerate(lines, start=1) if line]
 
 
-def _head_from(number: int, line: str) -> SignedHead:
+def _head_from(number: int, line: bytes) -> SignedHead:
     try:
-        fields = json.loads(line)
-    except ValueError as error:
-        raise HeadUnreadable(f"line {number}") from error
-    if not isinstance(fields, Mapping):
-        raise HeadUnreadable(f"line {number}")
-    sequence, at_us = fields.get("sequence"), fields.get("at_us")
-    texts = [fields.get(name) for name in ("digest", "key_id", "signature")]
-    if type(sequence) is not int or type(at_us) is not int or not all(isinstance(text, str) for text in texts):
-        raise HeadUnreadable(f"line {number}")
-    digest, key_id, signature = map(str, texts)
-    return SignedHead(sequence, digest, at_us, key_id, signature)
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise HeadUnreadable(number) from error
+    if not isinstance(values, dict) or values.keys() != _HEAD_FIELDS.keys():
+        raise HeadUnreadable(number)
+    if any(type(values[name]) is not kind for name, kind in _HEAD_FIELDS.items()):
+        raise HeadUnreadable(number)
+    if not _spelled(values, line):
+        raise HeadUnreadable(number)
+    return SignedHead(**values)
+
+
+def _spelled(value: object, line: bytes) -> bool:
+    try:
+        return canonical(value) == line
+    except (rfc8785.CanonicalizationError, UnicodeError):
+        return False
 
 
 def _statement(sequence: int, digest: str, at_us: int, key_id: str) -> bytes:

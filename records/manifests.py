@@ -1,17 +1,19 @@
 """The manifest of a sealed recording: what stands beside the journal and vouches for every byte of it.
 
-`manifest.json` is canonical JSON (RFC 8785), `manifest.sig` the base64 of an Ed25519 signature over a purpose and that
-file's bytes. Files only, no database: the offline verifier stands on this too.
+`manifest.json` is canonical JSON (RFC 8785). `manifest.sig` names the SHA-256 of that file and signs this statement
+with Ed25519: so whichever of the two was changed, the other tells. Files only, no database: the offline verifier
+stands on this too.
 """
 
 import base64
 import hashlib
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from records.chain import Json, canonical
+from records.chain import Json, canonical, read_base64
 from records.journal_reading import Event, Packet, SegmentStart, number_of, read_segment, segment_paths
 from records.signing import SigningKey, VerifyKey
 from records.vault import write_durably
@@ -22,7 +24,7 @@ SIGNATURE = "manifest.sig"
 GAP_MS_MIN = 1500
 """Shorter than this, nothing was lost: the journal is flushed once a second."""
 
-_PURPOSE = b"jiefang/recording-manifest/1\n"
+_PURPOSE = "jiefang/recording-manifest/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +117,26 @@ def compose(survey: Survey, *, facts: Mapping[str, Json], key_id: str) -> bytes:
 
 def seal_directory(directory: Path, manifest: bytes, key: SigningKey) -> None:
     """Write manifest and signature beside the journal, durably. Blocking."""
-    signature = base64.b64encode(key.sign(_PURPOSE + manifest)) + b"\n"
+    digest = hashlib.sha256(manifest).hexdigest()
+    signature = base64.b64encode(key.sign(_statement(digest, key.key_id))).decode()
+    statement = canonical({"manifest": digest, "key_id": key.key_id, "signature": signature})
     write_durably(directory / MANIFEST, manifest)
-    write_durably(directory / SIGNATURE, signature)
+    write_durably(directory / SIGNATURE, statement + b"\n")
 
 
-def signature_holds(manifest: bytes, signature: bytes, key: VerifyKey) -> bool:
-    """Tell whether `signature` (base64) is this key's over exactly this manifest."""
+def signed_digest(signature_file: bytes, key: VerifyKey) -> str | None:
+    """Return the digest that a signature file vouches for with this key; None when it vouches for nothing."""
     try:
-        raw = base64.b64decode(signature.strip(), validate=True)
-    except ValueError:
-        return False
-    return key.verify(raw, _PURPOSE + manifest)
+        fields = json.loads(signature_file)
+        digest, key_id = fields["manifest"], fields["key_id"]
+        signature = read_base64(fields["signature"])
+        # A byte changed in the spelling alone (a space, an escape) is a change all the same.
+        if signature_file != canonical(fields) + b"\n" or not isinstance(digest, str) or signature is None:
+            return None
+        return digest if key.verify(signature, _statement(digest, key_id)) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _statement(digest: str, key_id: str) -> bytes:
+    return canonical({"purpose": _PURPOSE, "manifest": digest, "key_id": key_id})

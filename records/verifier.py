@@ -1,0 +1,280 @@
+"""Proves, offline and with the public key alone, that nothing was changed; or says what was.
+
+Everything here reads exported entries and files; nothing asks the database or the server, which may be what lies. What
+is found comes as `Finding`s: `web` makes the sentences.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rfc8785 import CanonicalizationError
+
+from records.chain import (
+    GENESIS,
+    ExportedEntry,
+    HeadUnreadable,
+    LineUnreadable,
+    SignedHead,
+    canonical,
+    digest_of,
+    entry_from_line,
+    head_holds,
+    read_heads,
+)
+from records.journal_reading import SEGMENT_NAME
+from records.manifests import FORM, MANIFEST, SIGNATURE, signed_digest
+from records.signing import VerifyKey
+from records.vault import Vault, VaultDamaged
+
+_HASH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked. `ok` false: something was changed, or cannot be proven; `code` says what."""
+
+    ok: bool
+    code: str
+    params: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def _bad(code: str, **params: str | int) -> Finding:
+    return Finding(False, code, params)
+
+
+def _good(code: str, **params: str | int) -> Finding:
+    return Finding(True, code, params)
+
+
+# The trail ----------------------------------------------------------------------------------------------------------
+
+
+def verify_trail(entries: Iterable[ExportedEntry], heads: Sequence[SignedHead], key: VerifyKey) -> Iterator[Finding]:
+    """Check a trail, in the order it was exported, against its own chain and against signed heads kept elsewhere.
+
+    Not ok: `entry_changed(sequence)`, `entries_missing(first, last)`, `entry_out_of_place(sequence)` (inserted, doubled
+    or reordered), `chain_broken(sequence)` (it does not follow the entry before it), `head_forged(sequence)`,
+    `trail_rewritten(first, last)` (the entries between two heads agree among themselves, but not with the later head),
+    `tail_cut(first, last)`, `heads_missing(entries)` (nothing can prove the tail). Ok: `trail_whole(entries, signed)`,
+    `trail_unsigned_tail(first, last)` (written after the newest head: chained, not yet vouched for).
+    """
+    holding = [head for head in heads if head_holds(head, key)]
+    for head in heads:
+        if head not in holding:
+            yield _bad("head_forged", sequence=head.sequence)
+    chain = _Chain(wanted={head.sequence for head in holding})
+    broken = False
+    for entry in entries:
+        for finding in chain.follow(entry):
+            broken = True
+            yield finding
+    against_heads = list(_check_heads(chain, holding))
+    yield from against_heads
+    if broken or len(holding) != len(heads) or not all(finding.ok for finding in against_heads):
+        return
+    yield _good("trail_whole", entries=chain.last, signed=max((head.sequence for head in holding), default=0))
+
+
+class _Chain:
+    """Follows entries one by one, keeping only the digests that a head speaks of."""
+
+    def __init__(self, wanted: set[int]) -> None:
+        self.last = 0
+        self.digest = GENESIS
+        self.digests = {0: GENESIS} if 0 in wanted else {}
+        self._wanted = wanted
+
+    def follow(self, entry: ExportedEntry) -> Iterator[Finding]:
+        expected = self.last + 1
+        if entry.sequence < expected:
+            # Keep to what was read before it: one misplaced entry is one finding, not a hundred.
+            yield _bad("entry_out_of_place", sequence=entry.sequence)
+            return
+        if entry.sequence > expected:
+            yield _bad("entries_missing", first=expected, last=entry.sequence - 1)
+        elif entry.previous != self.digest:
+            yield _bad("chain_broken", sequence=entry.sequence)
+        if _recomputed(entry) != entry.digest:
+            yield _bad("entry_changed", sequence=entry.sequence)
+        self.last, self.digest = entry.sequence, entry.digest
+        if entry.sequence in self._wanted:
+            self.digests[entry.sequence] = entry.digest
+
+
+def _recomputed(entry: ExportedEntry) -> str | None:
+    try:
+        return digest_of(entry)
+    except (CanonicalizationError, UnicodeError):
+        return None  # numbers or characters that no entry of ours has
+
+
+def _check_heads(chain: _Chain, heads: Sequence[SignedHead]) -> Iterator[Finding]:
+    if not heads:
+        if chain.last:
+            yield _bad("heads_missing", entries=chain.last)
+        return
+    agreed = 0
+    for head in sorted(heads, key=lambda head: head.sequence):
+        if head.sequence > chain.last:
+            continue
+        if chain.digests.get(head.sequence) == head.digest:
+            agreed = head.sequence
+        else:
+            yield _bad("trail_rewritten", first=min(agreed + 1, head.sequence), last=head.sequence)
+    newest = max(head.sequence for head in heads)
+    if newest > chain.last:
+        yield _bad("tail_cut", first=chain.last + 1, last=newest)
+    elif newest < chain.last:
+        yield _good("trail_unsigned_tail", first=newest + 1, last=chain.last)
+
+
+def verify_trail_files(trail: Path, heads: Path, key: VerifyKey) -> Iterator[Finding]:
+    """Check an exported `trail.jsonl` against `heads.jsonl`.
+
+    Beside those of `verify_trail`, not ok: `line_unreadable(line)`, `head_line_unreadable(line)`.
+    """
+    try:
+        known = read_heads(heads)
+    except HeadUnreadable as error:
+        yield _bad("head_line_unreadable", line=error.number)
+        return
+    unreadable: list[int] = []
+    findings = list(verify_trail(_read_entries(trail, unreadable), known, key))
+    yield from (_bad("line_unreadable", line=number) for number in unreadable)
+    yield from (finding for finding in findings if not (unreadable and finding.code == "trail_whole"))
+
+
+def _read_entries(path: Path, unreadable: list[int]) -> Iterator[ExportedEntry]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield entry_from_line(number, line)
+            except LineUnreadable as error:
+                unreadable.append(error.number)
+
+
+# Recordings ---------------------------------------------------------------------------------------------------------
+
+
+def verify_recording(directory: Path, key: VerifyKey, *, manifest_digest: str | None = None) -> Iterator[Finding]:
+    """Check a sealed recording: signature, manifest, every segment and the chain through them.
+
+    `manifest_digest` is what the trail says of it, if known: then an older or another recording's seal is found too.
+    Not ok: `manifest_missing`, `signature_missing`, `signature_wrong` (changed, or another key's), `manifest_changed`,
+    `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail), `segment_missing(name)`,
+    `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`. Ok: `recording_whole(segments, ...)`.
+    """
+    manifest, findings = _check_seal(directory, key, manifest_digest)
+    yield from findings
+    if manifest is None:
+        return
+    listed = _listed_segments(manifest)
+    if listed is None:
+        yield _bad("manifest_unreadable")
+        return
+    segments = list(_check_segments(directory, listed))
+    yield from segments
+    if not findings and not segments:
+        duration_ms = json.loads(manifest)["duration_ms"]
+        yield _good("recording_whole", segments=len(listed), duration_ms=duration_ms)
+
+
+def _check_seal(directory: Path, key: VerifyKey, expected: str | None) -> tuple[bytes | None, list[Finding]]:
+    manifest, signature = _read(directory / MANIFEST), _read(directory / SIGNATURE)
+    if manifest is None:
+        return None, [_bad("manifest_missing")]
+    digest = hashlib.sha256(manifest).hexdigest()
+    if signature is None:
+        return manifest, [_bad("signature_missing")]
+    signed = signed_digest(signature, key)
+    if signed is None:
+        # The signature vouches for nothing; whether the manifest is as it was, only the trail can tell.
+        changed = [_bad("manifest_changed")] if expected not in (None, digest) else []
+        return manifest, [_bad("signature_wrong"), *changed]
+    if signed != digest:
+        return manifest, [_bad("manifest_changed")]
+    if expected not in (None, digest):
+        return manifest, [_bad("manifest_replaced")]
+    return manifest, []
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    name: str
+    digest: str
+    previous: str
+
+
+def _listed_segments(manifest: bytes) -> list[_Listed] | None:
+    try:
+        content = json.loads(manifest)
+        if content["form"] != FORM or type(content["duration_ms"]) is not int or canonical(content) != manifest:
+            return None
+        rows = [(entry["name"], entry["digest"], entry["previous"]) for entry in content["segments"]]
+    except (ValueError, KeyError, TypeError, RecursionError, CanonicalizationError):
+        return None
+    listed = [_Listed(*map(str, row)) for row in rows]
+    # A name is a name in this directory: a manifest leads nowhere else.
+    return listed if all(SEGMENT_NAME.fullmatch(entry.name) for entry in listed) else None
+
+
+def _check_segments(directory: Path, listed: Sequence[_Listed]) -> Iterator[Finding]:
+    before = ""
+    for entry in listed:
+        digest = _file_digest(directory / entry.name)
+        if digest is None:
+            yield _bad("segment_missing", name=entry.name)
+        elif digest != entry.digest:
+            yield _bad("segment_changed", name=entry.name)
+        if entry.previous != before:
+            yield _bad("segment_unchained", name=entry.name)
+        before = entry.digest
+    names = {entry.name for entry in listed}
+    for path in sorted(directory.iterdir()):
+        if SEGMENT_NAME.fullmatch(path.name) and path.name not in names:
+            yield _bad("segment_extra", name=path.name)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _file_digest(path: Path) -> str | None:
+    running = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_HASH_BYTES):
+                running.update(piece)
+    except FileNotFoundError:
+        return None
+    return running.hexdigest()
+
+
+# The vault ----------------------------------------------------------------------------------------------------------
+
+
+def verify_vault(root: Path, digests: Iterable[str]) -> Iterator[Finding]:
+    """Check that what the record refers to is in the vault, byte for byte.
+
+    Not ok: `vault_missing(digest)`, `vault_changed(digest)`, `vault_reference_wrong(digest)`. Ok: `vault_whole(files)`.
+    """
+    vault = Vault(root)
+    wanted = sorted(set(digests))
+    whole = 0
+    for digest in wanted:
+        try:
+            vault.read(digest)
+        except VaultDamaged as error:
+            yield _bad(f"vault_{error.reason}", digest=digest)
+        except ValueError:
+            yield _bad("vault_reference_wrong", digest=digest)
+        else:
+            whole += 1
+    if whole == len(wanted):
+        yield _good("vault_whole", files=whole)

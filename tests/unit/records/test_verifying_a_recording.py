@@ -1,0 +1,135 @@
+"""A sealed recording proves itself, and a changed one says which file was changed."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from records.clock import FixedClock
+from records.journal import JournalWriter
+from records.manifests import MANIFEST, SIGNATURE, compose, seal_directory, survey
+from records.signing import SigningKey
+from records.verifier import Finding, verify_recording
+
+KEY = SigningKey.generate()
+SEGMENTS = [f"segment-00000{number}.jfj" for number in (1, 2, 3)]
+FILES = [*SEGMENTS, MANIFEST, SIGNATURE]
+
+
+def record_hearing(directory: Path) -> None:
+    """Three segments: the server stopped twice, the second time for a minute."""
+    clock = FixedClock(datetime(2026, 11, 25, 2, 0, tzinfo=UTC))
+    for break_s in (0.2, 60, 0):
+        journal = JournalWriter.open(directory, "hearing", clock=clock)
+        for _ in range(5):
+            clock.advance(1)
+            journal.write_event({"kind": "tick"})
+        journal.close()
+        clock.advance(break_s)
+
+
+def seal(directory: Path, key: SigningKey = KEY) -> str:
+    manifest = compose(survey(directory), facts={"session": {"number": "1号"}}, key_id=key.key_id)
+    seal_directory(directory, manifest, key)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Iterator[Path]:
+    """The directory of a sealed recording."""
+    record_hearing(tmp_path)
+    seal(tmp_path)
+    yield tmp_path
+
+
+def bad(directory: Path, **expected: str) -> list[tuple[str, str | int | None]]:
+    findings = list(verify_recording(directory, KEY.public, **expected))
+    assert any(finding.ok for finding in findings) == all(finding.ok for finding in findings)
+    return [(finding.code, finding.params.get("name")) for finding in findings if not finding.ok]
+
+
+def test_a_sealed_recording_is_whole(recording: Path) -> None:
+    assert list(verify_recording(recording, KEY.public)) == [
+        Finding(True, "recording_whole", {"segments": 3, "duration_ms": 75_200})
+    ]
+
+
+def test_a_survey_knows_where_nothing_was_recorded(recording: Path) -> None:
+    (gap,) = survey(recording).gaps
+    assert (gap.from_ms, gap.to_ms) == (10_200, 70_200)
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_a_changed_segment_is_named(recording: Path, name: str) -> None:
+    path = recording / name
+    path.write_bytes(path.read_bytes()[:-1])
+    assert bad(recording) == [("segment_changed", name)]
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_a_missing_segment_is_named(recording: Path, name: str) -> None:
+    (recording / name).unlink()
+    assert bad(recording) == [("segment_missing", name)]
+
+
+def test_an_extra_segment_is_named(recording: Path) -> None:
+    (recording / "segment-000004.jfj").write_bytes(b"more")
+    assert bad(recording) == [("segment_extra", "segment-000004.jfj")]
+
+
+def test_two_segments_that_changed_places_are_both_named(recording: Path) -> None:
+    one, two = (recording / name for name in SEGMENTS[:2])
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    assert bad(recording) == [("segment_changed", name) for name in SEGMENTS[:2]]
+
+
+def test_a_changed_manifest_is_told_from_a_changed_signature(recording: Path) -> None:
+    manifest, signature = recording / MANIFEST, recording / SIGNATURE
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole.replace("1号".encode(), "2号".encode()))
+    assert bad(recording) == [("manifest_changed", None)]
+    manifest.write_bytes(whole)
+    signature.write_bytes(signature.read_bytes().replace(b'"signature":"', b'"signature":"A'))
+    assert bad(recording) == [("signature_wrong", None)]
+
+
+def test_a_missing_manifest_or_signature_is_named(recording: Path) -> None:
+    (recording / SIGNATURE).unlink()
+    assert bad(recording) == [("signature_missing", None)]
+    (recording / MANIFEST).unlink()
+    assert bad(recording) == [("manifest_missing", None)]
+
+
+def test_a_seal_of_another_key_proves_nothing(recording: Path) -> None:
+    seal(recording, SigningKey.generate())
+    assert bad(recording) == [("signature_wrong", None)]
+
+
+def test_a_second_seal_over_a_cut_recording_is_not_the_one_on_the_trail(recording: Path) -> None:
+    on_the_trail = seal(recording)
+    (recording / SEGMENTS[2]).unlink()
+    seal(recording)
+    assert bad(recording) == []
+    assert bad(recording, manifest_digest=on_the_trail) == [("manifest_replaced", None)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(name=st.sampled_from(FILES), place=st.integers(0), value=st.integers(1, 255))
+def test_any_changed_byte_of_a_recording_is_found(recording: Path, name: str, place: int, value: int) -> None:
+    path = recording / name
+    whole = path.read_bytes()
+    broken = bytearray(whole)
+    broken[place % len(broken)] ^= value
+    path.write_bytes(broken)
+    try:
+        found = bad(recording)
+    finally:
+        path.write_bytes(whole)
+    wanted = {MANIFEST: ("manifest_changed", None), SIGNATURE: ("signature_wrong", None)}
+    assert wanted.get(name, ("segment_changed", name)) in found
