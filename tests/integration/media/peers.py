@@ -5,7 +5,7 @@ import fractions
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -81,16 +81,14 @@ class Plane:
     worker: MediaWorker
     events: list[MediaEvent]
     directory: Path
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def until(self, holds: Callable[[], object], why: str, timeout_s: float = 15) -> None:
         """Wait until something holds, looking again at short intervals; fail with what was waited for."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not holds():
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"did not happen in {timeout_s} s: {why}; drops {dict(self.worker.drops)}") from None
+        for _ in range(round(timeout_s / 0.02)):
+            if holds():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"did not happen in {timeout_s} s: {why}; drops {dict(self.worker.drops)}")
 
     def of_kind(self, kind: type, seat_id: str | None = None) -> list[MediaEvent]:
         """Return the events of a kind, of one seat if given."""
