@@ -1,0 +1,127 @@
+"""Two Chromium pages in one hearing: real browsers answer our offers, and see and hear each other."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import av
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from signaling.media.events import OfferReady
+from signaling.media.playback import remux
+from tests.integration.media.peers import HEARING, Plane, open_plane
+
+pytestmark = pytest.mark.browser
+PAGE = (Path(__file__).parent / "browser_page.html").read_text(encoding="utf-8")
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture
+async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
+    plane = await open_plane(tmp_path / "journal")
+    yield plane
+    await plane.worker.stop()
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+                "--autoplay-policy=no-user-gesture-required",
+                "--disable-features=WebRtcHideLocalIpsWithMdns",
+            ],
+        )
+        yield browser
+        await browser.close()
+
+
+class BrowserPerson:
+    """A seat whose browser is a page."""
+
+    def __init__(self, plane: Plane, page: Page, seat_id: str) -> None:
+        self.plane = plane
+        self.page = page
+        self.seat_id = seat_id
+        self._answered = 0
+
+    @classmethod
+    async def come(cls, plane: Plane, browser: Browser, seat_id: str) -> "BrowserPerson":
+        context = await browser.new_context(permissions=["camera", "microphone"])
+        page = await context.new_page()
+        await page.route("**/*", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+        await page.goto("http://localhost/")
+        await page.evaluate("seat => { window.me = seat }", seat_id)
+        await plane.worker.add_participant(HEARING, seat_id)
+        return cls(plane, page, seat_id)
+
+    async def answer_offers(self) -> None:
+        offers = self.plane.of_kind(OfferReady, self.seat_id)
+        for offer in offers[self._answered :]:
+            assert isinstance(offer, OfferReady)
+            self._answered += 1
+            answer = await self.page.evaluate(
+                "offer => takeOffer(offer)",
+                {"offer_id": offer.offer_id, "sdp": offer.sdp, "streams": dict(offer.streams)},
+            )
+            await self.plane.worker.take_answer(HEARING, self.seat_id, answer["offer_id"], answer["sdp"])
+
+    async def figures(self) -> dict[str, dict[str, dict[str, float]]]:
+        figures: dict[str, dict[str, dict[str, float]]] = await self.page.evaluate("figures()")
+        return figures
+
+
+async def until_all_see(people: list[BrowserPerson], frames: int) -> None:
+    """Answer offers until everybody has seen `frames` more frames of everybody else."""
+    start: dict[tuple[str, str], float] = {}
+    for _ in range(300):
+        enough = True
+        for person in people:
+            await person.answer_offers()
+            seen = (await person.figures())["seen"]
+            for other in people:
+                if other is person:
+                    continue
+                count = seen.get(other.seat_id, {}).get("frames", 0)
+                enough &= count - start.setdefault((person.seat_id, other.seat_id), count) >= frames
+        if enough:
+            return
+        await asyncio.sleep(0.1)
+    states = [(person.seat_id, await person.figures()) for person in people]
+    raise AssertionError(f"not everybody saw everybody: {states}; drops {dict(people[0].plane.worker.drops)}")
+
+
+async def test_chromium_pages_see_and_hear_each_other_come_back_and_are_recorded(
+    plane: Plane, chromium: Browser, tmp_path: Path
+) -> None:
+    host = await BrowserPerson.come(plane, chromium, "host")
+    applicant = await BrowserPerson.come(plane, chromium, "applicant")
+    await until_all_see([host, applicant], 60)
+    for person in (host, applicant):
+        energy = (await person.figures())["energy"]
+        assert sum(energy.values()) > 0  # type: ignore[arg-type]
+    still = await plane.worker.take_still(HEARING, "applicant", timeout_s=5)
+    assert still.width >= 320
+    await plane.worker.add_participant(HEARING, "applicant")
+    await until_all_see([host, applicant], 30)
+    officer = await BrowserPerson.come(plane, chromium, "far-end")
+    await until_all_see([host, applicant, officer], 30)
+    await plane.worker.remove_participant(HEARING, "far-end")
+    await until_all_see([host, applicant], 30)
+    ended_at = plane.worker.position(HEARING)
+    await plane.worker.close_hearing(HEARING)
+    assert ended_at is not None
+    made = {file.seat_id: file for file in remux(plane.directory, tmp_path / "playback")}
+    assert set(made) == {"host", "applicant", "far-end"}
+    with av.open(str(made["applicant"].path)) as container:
+        assert container.duration is not None
+        assert abs(container.duration / 1e6 - ended_at.elapsed_ms / 1000) < 1
+        assert sum(1 for _ in container.decode(video=0)) > 60
