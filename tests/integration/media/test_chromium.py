@@ -1,6 +1,7 @@
 """Two Chromium pages in one hearing: real browsers answer our offers, and see and hear each other."""
 
 import asyncio
+import base64
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -125,3 +126,37 @@ async def test_chromium_pages_see_and_hear_each_other_come_back_and_are_recorded
         assert container.duration is not None
         assert abs(container.duration / 1e6 - ended_at.elapsed_ms / 1000) < 1
         assert sum(1 for _ in container.decode(video=0)) > 60
+    played = await play(host.page, made["applicant"].path)
+    assert abs(played["duration_s"] - ended_at.elapsed_ms / 1000) < 1
+    assert abs(played["shown_s"] - played["duration_s"] / 2) < 1
+    assert played["moved_s"] > 0.5
+    assert played["sound_bytes"] > 0
+
+
+async def play(page: Page, path: Path) -> dict[str, float]:
+    """Open a playback file in the page, go to its middle, play a second; tell what was shown."""
+    played: dict[str, float] = await page.evaluate(
+        """async base64 => {
+            const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+            const video = document.createElement("video");
+            document.body.append(video);
+            video.src = URL.createObjectURL(new Blob([bytes], {type: "video/webm"}));
+            const happens = name => new Promise((resolve, reject) => {
+                video.addEventListener(name, resolve, {once: true});
+                video.addEventListener("error", () => reject(video.error.message), {once: true});
+            });
+            await happens("loadeddata");
+            const frame = new Promise(resolve => video.requestVideoFrameCallback((_, data) => resolve(data.mediaTime)));
+            const sought = happens("seeked");
+            video.currentTime = video.duration / 2;
+            await sought;
+            const shown = await frame;
+            const from = video.currentTime;
+            await video.play();
+            while (video.currentTime < from + 0.6) await new Promise(resolve => requestAnimationFrame(resolve));
+            return {duration_s: video.duration, shown_s: shown, moved_s: video.currentTime - from,
+                    sound_bytes: video.webkitAudioDecodedByteCount};
+        }""",
+        base64.b64encode(path.read_bytes()).decode(),
+    )
+    return played
