@@ -86,7 +86,7 @@ const view = {
   },
 };
 
-const session = new LiveSession(`/ws/hearings/${page.session_id}`, devices, view, () => probe("/hearing/confirmation"));
+const session = new LiveSession(`/ws/hearings/${page.session_id}?as=applicant`, devices, view, () => probe("/hearing/confirmation"));
 const waiting = new WaitingRoom(session, devices, page.starts_at);
 const call = new Call(session, devices);
 const sheet = new ConfirmationSheet();

@@ -40,9 +40,9 @@
  *
  * @typedef {object} Measured
  * @property {number} loss_pct
- * @property {number} rtt_ms
+ * @property {number | null} rtt_ms      null when not known
  * @property {number} kbps
- * @property {number} level
+ * @property {number} level             0 to 100
  *
  * @typedef {object} StatsMessage
  * @property {"stats"} type

@@ -11,8 +11,9 @@
  */
 export function qualityOf(measured) {
   if (!measured) return "good";
-  if (measured.loss_pct >= 12 || measured.rtt_ms >= 800) return "bad";
-  if (measured.loss_pct >= 3 || measured.rtt_ms >= 300) return "weak";
+  const delay = measured.rtt_ms ?? 0;
+  if (measured.loss_pct >= 12 || delay >= 800) return "bad";
+  if (measured.loss_pct >= 3 || delay >= 300) return "weak";
   return "good";
 }
 

@@ -21,7 +21,7 @@ const PROBE_AFTER = 2;
 
 export class RoomConnection {
   /**
-   * @param {string} path       where the room listens
+   * @param {string} path       where the room listens, with a query
    * @param {Listener} listener
    * @param {() => Promise<string | null>} probe  asks the server, when the door stays shut, whether it is shut for good
    */
@@ -72,7 +72,7 @@ export class RoomConnection {
   connect() {
     window.clearTimeout(this.timer);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${this.path}?takeover=${this.takeover ? 1 : 0}`);
+    const socket = new WebSocket(`${scheme}//${location.host}${this.path}&takeover=${this.takeover ? 1 : 0}`);
     this.socket = socket;
     this.silentTicks = 0;
     /** @type {import("./protocol.js").ClosingMessage | null} */

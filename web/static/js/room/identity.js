@@ -46,6 +46,7 @@ export class Identity {
     /** @type {string | null} */
     this.chosen = null;
     this.loading = 0;
+    this.drawnStills = "";
     this.wire();
   }
 
@@ -129,7 +130,7 @@ export class Identity {
   }
 
   async takeStill() {
-    const kind = this.current()?.still ?? this.shown?.stills.find((still) => still.url === null)?.kind ?? "other";
+    const kind = this.current()?.still ?? this.shown?.stills.find((still) => still.url === null)?.kind ?? "face";
     await postJson(`${this.base}/stills`, { kind });
     await this.load();
   }
@@ -185,6 +186,10 @@ export class Identity {
 
   /** @param {StillShown[]} stills */
   drawStills(stills) {
+    // Drawn anew only when something changed, so that the pictures are not fetched again every time.
+    const drawn = JSON.stringify(stills);
+    if (drawn === this.drawnStills) return;
+    this.drawnStills = drawn;
     byId("stills", HTMLElement).replaceChildren(
       ...stills.map((still) => {
         if (!still.url) return el("li", { class: "still still--empty" }, still.title);

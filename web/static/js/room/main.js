@@ -95,7 +95,7 @@ const view = {
   },
 };
 
-const session = new LiveSession(`/ws/hearings/${page.session_id}`, devices, view, () => probe(`${base}/verification`));
+const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/verification`));
 const stage = new Stage(session, devices);
 const waiting = new WaitingList(session);
 const deviceDialog = new DeviceDialog(devices);

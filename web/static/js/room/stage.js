@@ -85,7 +85,7 @@ export class Stage {
       view.node.remove();
       this.views.delete(seat);
     }
-    this.drawWaiting(seen, large);
+    this.drawWaiting(seen);
     this.drawQuality();
   }
 
@@ -93,9 +93,8 @@ export class Stage {
    * Before the applicant is in, the stage says what to do rather than show the host a mirror.
    *
    * @param {Person[]} seen
-   * @param {Person | null} large
    */
-  drawWaiting(seen, large) {
+  drawWaiting(seen) {
     const room = this.session.room;
     const applicant = room?.people.find((person) => person.role === "applicant");
     const empty = !seen.some((person) => person.role === "applicant");
@@ -113,7 +112,6 @@ export class Stage {
     const admit = byId("stage-admit", HTMLButtonElement);
     show(admit, applicant?.present === true && mayAdmit);
     if (applicant) admit.dataset["seat"] = applicant.seat_id;
-    void large;
   }
 
   /**
@@ -147,7 +145,7 @@ export class Stage {
       const quality = this.qualities.get(seat) ?? new SteadyQuality();
       this.qualities.set(seat, quality);
       quality.take(measured);
-      this.views.get(seat)?.node.classList.toggle("person--speaking", measured.level > 0.1);
+      this.views.get(seat)?.node.classList.toggle("person--speaking", measured.level > 12);
     }
     this.drawQuality();
   }
@@ -160,7 +158,7 @@ export class Stage {
     show(node, measured !== undefined && quality !== "good" && large?.present === true);
     if (!measured) return;
     node.dataset["quality"] = quality;
-    const numbers = { loss: Math.round(measured.loss_pct), rtt: Math.round(measured.rtt_ms) };
+    const numbers = { loss: Math.round(measured.loss_pct), rtt: Math.round(measured.rtt_ms ?? 0) };
     write(node, say(quality === "bad" ? "stage.net_bad" : "stage.net_weak", numbers));
   }
 }
