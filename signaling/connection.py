@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-from signaling.closing import CLOSINGS, CloseReason, Closing
+from signaling.closing import CLOSINGS, CloseReason
 from signaling.messages import ClosingSaid, FromServer, RoomShown, Saved, Stats, encode
 
 OUTGOING_MESSAGES = 64
@@ -59,12 +59,12 @@ class Connection:
             self._news.set()
 
     async def write(self, socket: Socket, *, timeout_s: float) -> None:
-        """Send what is queued until the connection is closed, then close the socket.
+        """Send what is queued until the connection is to be closed and its `closing` is sent.
 
         A frame that cannot be handed over within `timeout_s` closes the connection as slow. Raises ConnectionError
-        when the socket is gone, or its peer does not even take the close frame.
+        when the socket is gone.
         """
-        while True:
+        while self.closing is None or self._waiting:
             await self._news.wait()
             self._news.clear()
             while self._waiting:
@@ -72,15 +72,16 @@ class Connection:
                     async with asyncio.timeout(timeout_s):
                         await socket.send_str(encode(self._waiting.popleft()))
                 except TimeoutError:
-                    # What is queued behind would not get through either; only the close frame is still tried.
-                    self._waiting.clear()
+                    # What is queued would not get through either; only the close frame is still tried.
                     self.close(CloseReason.SLOW)
                     self._waiting.clear()
-            if self.closing is not None:
-                await self._close(socket, CLOSINGS[self.closing], timeout_s)
-                return
 
-    async def _close(self, socket: Socket, closing: Closing, timeout_s: float) -> None:
+    async def end(self, socket: Socket, *, timeout_s: float) -> None:
+        """Send the close frame that says why and wait for the peer's.
+
+        Nobody may be reading the socket meanwhile. Raises ConnectionError when the peer does not take even that.
+        """
+        closing = CLOSINGS[self.closing or CloseReason.SERVER_RESTARTING]
         try:
             async with asyncio.timeout(timeout_s):
                 await socket.close(code=closing.code, message=closing.told.encode())

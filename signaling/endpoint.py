@@ -17,6 +17,7 @@ from signaling.messages import (
     decode,
 )
 from signaling.ports import Seated
+from signaling.runner import HubSettings
 
 log = logging.getLogger(__name__)
 
@@ -122,31 +123,51 @@ async def serve(hub: Hub, request: web.Request, seated: Seated) -> web.WebSocket
     """Upgrade `request`, whose sender web has found to be `seated`, and speak until the connection ends."""
     settings = hub.settings
     socket = web.WebSocketResponse(
-        heartbeat=settings.heartbeat_s, max_msg_size=READ_BYTES, timeout=settings.send_timeout_s, compress=False
+        heartbeat=settings.heartbeat_s, max_msg_size=READ_BYTES, timeout=settings.farewell_s, compress=False
     )
     await socket.prepare(request)
     connection = Connection(seated.connection_id)
     reader = Reader(hub, socket, seated, connection)
     hub.enter(seated, connection)
     try:
-        async with asyncio.TaskGroup() as group:
-            writer = group.create_task(_write(connection, socket, request, settings.send_timeout_s))
-            await reader.read()
-            # The order matters. When the server closes, the writer does it: it is then waiting for the peer's close
-            # frame, bounded, and cutting it short would show the peer 1006 in place of the reason. When the socket
-            # is gone, nothing will ever wake the writer, and it must be cancelled.
-            if connection.closing is None:
-                writer.cancel()
+        await _converse(reader, connection, socket, settings)
+    except ConnectionError:
+        # The peer is gone or does not read. Closing politely would wait for it to take what is buffered.
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         # Last, so that a seat is not free while its old socket could still be heard; always, or it stays taken.
         hub.leave(seated, reader.why_gone())
     return socket
 
 
-async def _write(connection: Connection, socket: web.WebSocketResponse, request: web.Request, timeout_s: float) -> None:
+async def _converse(
+    reader: Reader, connection: Connection, socket: web.WebSocketResponse, settings: HubSettings
+) -> None:
+    """Read and write until either is over. Raises ConnectionError when the peer is gone while it is written to."""
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(reader.read())
+        writing = group.create_task(_write(connection, socket, settings.send_timeout_s))
+        await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+        if connection.closing is None:
+            # The socket is gone, and nothing will ever wake the writer.
+            writing.cancel()
+        else:
+            # The server closes. The writer first gets its bounded time to say why; then the reader must be off the
+            # socket, because aiohttp waits for the peer's close frame only when nobody else reads, and without that
+            # wait the peer's last words make its kernel drop what it was told, and it sees 1006 in place of a reason.
+            await asyncio.wait({writing})
+            reading.cancel()
+    if not writing.cancelled() and (error := writing.result()) is not None:
+        raise error
+    if connection.closing is not None:
+        await connection.end(socket, timeout_s=2 * settings.farewell_s)
+
+
+async def _write(connection: Connection, socket: web.WebSocketResponse, timeout_s: float) -> ConnectionError | None:
+    """Write until told to end; a lost peer is returned, since raised it would be wrapped by the group."""
     try:
         await connection.write(socket, timeout_s=timeout_s)
-    except ConnectionError:
-        # The peer is gone or does not read. Closing politely would wait for it to take what is buffered.
-        if request.transport is not None:
-            request.transport.abort()
+    except ConnectionError as error:
+        return error
+    return None

@@ -68,6 +68,8 @@ class HubSettings:
     """After so long without a sound the client is pinged; half as long again without an answer, and it is gone."""
     send_timeout_s: float = 10.0
     """How long one frame may take to be handed to the network."""
+    farewell_s: float = 2.0
+    """How long a peer may take to answer the close frame before its socket is simply dropped."""
     port_timeout_s: float = 10.0
     """How long the record or the media plane may take to answer."""
     close_timeout_s: float = 30.0

@@ -27,6 +27,8 @@ PEOPLE = {
 }
 Message = dict[str, Any]
 TIMEOUT_S = 5.0
+SETTINGS = HubSettings(farewell_s=0.05)
+"""Pages here read only while they wait for something, so that farewells often go unanswered."""
 
 
 class Page:
@@ -67,16 +69,16 @@ class Page:
         )
 
     async def sees(self, seat_id: str, **fields: object) -> Message:
-        """Read until the room shows somebody with these fields."""
-        return await self.until(
-            lambda message: (
-                message["type"] == "room"
-                and any(
-                    person["seat_id"] == seat_id and fields.items() <= person.items() for person in message["people"]
-                )
-            ),
-            f"{seat_id} {fields}",
-        )
+        """Return the room once it shows somebody with these fields, which it may do already."""
+
+        def shows(room: Message) -> bool:
+            people = room.get("people", [])
+            return any(person["seat_id"] == seat_id and fields.items() <= person.items() for person in people)
+
+        def wanted(message: Message) -> bool:
+            return message["type"] == "room" and shows(message)
+
+        return self.room if shows(self.room) else await self.until(wanted, f"{seat_id} {fields}")
 
     async def closed(self) -> tuple[str | None, int]:
         """Read until the socket is closed; return the reason told, if any, and the code."""
@@ -188,7 +190,7 @@ async def serving(
     """
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession())
-        hub = await stack.enter_async_context(Hub(settings or HubSettings(), media, ports))
+        hub = await stack.enter_async_context(Hub(settings or SETTINGS, media, ports))
         runner = web.AppRunner(_application(hub), handler_cancellation=cancels)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

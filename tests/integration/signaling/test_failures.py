@@ -1,0 +1,284 @@
+"""The server stops and starts, the disk or the record fails: what was said stays, and people are told."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from records.journal import JournalPosition, read_journal
+from records.journal_reading import Event, JournalFault, SegmentStart
+from records.refusals import Refusal
+from signaling.media.events import (
+    JournalFlushed,
+    JournalTrouble,
+    LinkConnected,
+    LinkLost,
+    PersonStats,
+    StatsMeasured,
+    StillUnavailable,
+)
+from signaling.messages import Json
+from signaling.ports import Ports
+from signaling.room import MEDIA_TRIES
+from tests.support.media_fake import FakeMediaPlane, FolderJournals, Gate, MemoryProceedings
+from tests.support.room_page import SETTINGS, House, begin, serving
+
+
+async def test_a_server_that_stops_sends_everybody_away_to_come_again(
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports
+) -> None:
+    async with serving(media, ports) as house:
+        media.on_event = house.hub.take_media_event
+        li, gao = await begin(house)
+        await house.hub.drain()
+        assert await li.closed() == ("server_restarting", 4010)
+        assert await gao.closed() == ("server_restarting", 4010)
+        assert media.hearings == {}
+        late = await house.comes("gao", read=False)
+        assert await late.closed() == ("server_restarting", 4010)
+    assert ("left", "gao", "server_restarting") in record.happened
+    assert record.hearings["hearing-1"].phase == "in_session"
+
+
+async def test_after_a_restart_both_are_back_by_themselves_and_the_recording_goes_on(
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports, journals: FolderJournals
+) -> None:
+    async with serving(media, ports) as house:
+        media.on_event = house.hub.take_media_event
+        await begin(house)
+        before = house.hub.position("hearing-1")
+        assert before is not None
+
+    async with serving(media, ports) as house:
+        media.on_event = house.hub.take_media_event
+        gao = await house.comes("gao")
+        await gao.told("offer")
+        assert gao.room["phase"] == "in_session"
+        li = await house.comes("li")
+        await li.told("offer")
+        assert media.heard("hearing-1") == {"li", "gao"}
+        after = house.hub.position("hearing-1")
+        assert after is not None
+        assert after.segment > before.segment
+        assert after.elapsed_ms >= before.elapsed_ms
+        await li.say("end")
+        await li.closed()
+
+    kept = list(await asyncio.to_thread(lambda: list(read_journal(journals.root / "hearing-1"))))
+    assert not [entry for entry in kept if isinstance(entry, JournalFault)]
+    assert len([entry for entry in kept if isinstance(entry, SegmentStart)]) == 2
+    events = [entry.data["event"] for entry in kept if isinstance(entry, Event)]
+    assert events.count("RecordingOpened") == 2
+    assert events[-1] == "HearingEnded"
+    assert [entry[0] for entry in record.happened].count("started") == 1
+
+
+async def test_somebody_who_waited_before_a_restart_still_waits_after_it(media: FakeMediaPlane, ports: Ports) -> None:
+    async with serving(media, ports) as house:
+        media.on_event = house.hub.take_media_event
+        await begin(house)
+        zhao = await house.comes("zhao")
+        assert {person["seat_id"] for person in zhao.room["people"]} == {"li", "zhao"}
+    async with serving(media, ports) as house:
+        media.on_event = house.hub.take_media_event
+        zhao = await house.comes("zhao")
+        li = await house.comes("li")
+        await li.told("offer")
+        await li.sees("zhao", present=True, admitted=False)
+        assert media.heard("hearing-1") == {"li"}
+
+
+async def test_a_session_the_record_will_not_begin_stays_in_the_waiting_room(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    record.fail["started"] = Refusal("session_cancelled")
+    await li.say("admit", seat_id="gao")
+    await li.told("refused", code="session_cancelled")
+    assert media.calls == []
+    assert gao.room["phase"] == "waiting"
+    del record.fail["started"]
+    await li.say("admit", seat_id="gao")
+    await gao.told("offer")
+
+
+async def test_nobody_is_let_in_while_the_recording_cannot_be_opened(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings, journals: FolderJournals
+) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    journals.fail = OSError(28, "No space left on device")
+    await li.say("admit", seat_id="gao")
+    await li.told("refused", code="recording_unavailable")
+    await li.say("admit", seat_id="gao")
+    await li.told("refused", code="recording_unavailable")
+    assert media.heard("hearing-1") == set()
+    assert record.hearings["hearing-1"].admitted == set()
+
+    journals.fail = None
+    await li.say("admit", seat_id="gao")
+    await gao.told("offer")
+    assert media.heard("hearing-1") == {"li", "gao"}
+    assert [entry[0] for entry in record.happened].count("started") == 1
+
+
+async def test_a_media_plane_that_will_not_open_leaves_the_journal_free_for_the_next_try(
+    house: House, media: FakeMediaPlane
+) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    media.fail["open_hearing"] = RuntimeError("no port")
+    await li.say("admit", seat_id="gao")
+    await li.told("refused", code="recording_unavailable")
+    del media.fail["open_hearing"]
+    await li.say("admit", seat_id="gao")
+    await gao.told("offer")
+
+
+async def test_an_end_that_the_record_refuses_is_no_end_and_the_recording_goes_on(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li, gao = await begin(house)
+    record.fail["ended"] = Refusal("verification_open")
+    await li.say("end")
+    await li.told("refused", code="verification_open")
+    await gao.told("offer")
+    await li.told("offer")
+    assert media.heard("hearing-1") == {"li", "gao"}
+    del record.fail["ended"]
+    await li.say("end")
+    assert await gao.closed() == ("ended", 4001)
+
+
+async def test_a_record_out_of_reach_is_told_to_the_host_and_nobody_falls_out(
+    house: House, record: MemoryProceedings
+) -> None:
+    li, gao = await begin(house)
+    record.fail["said"] = ConnectionError("database")
+    await gao.say("word", text="听得到吗")
+    await gao.told("refused", code="record_unavailable")
+    record.fail["entered"] = ConnectionError("database")
+    zhao = await house.comes("zhao")
+    await li.told("refused", code="record_unavailable")
+    await zhao.say("hand", raised=True)
+    await li.sees("zhao", hand=True)
+
+
+async def test_a_record_that_hangs_is_given_up_on(
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports
+) -> None:
+    async with serving(media, ports, replace(SETTINGS, port_timeout_s=0.05)) as house:
+        media.on_event = house.hub.take_media_event
+        li, gao = await begin(house)
+        gate = record.held["said"] = Gate()
+        await gao.say("word", text="听得到吗")
+        await gao.told("refused", code="record_unavailable")
+        gate.open.set()
+        await gao.say("word", text="现在呢")
+        await li.told("word", text="现在呢")
+
+
+async def test_a_link_that_does_not_stand_is_offered_afresh_a_few_times_and_then_named(
+    house: House, media: FakeMediaPlane
+) -> None:
+    li, gao = await begin(house)
+    for _ in range(MEDIA_TRIES):
+        media.on_event(LinkLost("hearing-1", "gao", "silent"))
+        await gao.told("offer")
+    media.on_event(LinkLost("hearing-1", "gao", "unanswered"))
+    await gao.told("refused", code="media_unreachable")
+    await li.told("refused", code="media_unreachable", params={"seat_id": "gao"})
+    await li.sees("gao", present=True, link="lost")
+    again = await house.comes("gao")
+    await again.told("offer")
+    media.on_event(LinkConnected("hearing-1", "gao"))
+    await li.sees("gao", link="connected")
+
+
+async def test_somebody_who_cannot_be_added_is_told_and_can_try_again(house: House, media: FakeMediaPlane) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    media.fail["add_participant"] = RuntimeError("no more")
+    await li.say("admit", seat_id="gao")
+    await gao.told("refused", code="media_unavailable", params={"seat_id": "gao"})
+    await li.sees("gao", link="lost", admitted=True)
+    del media.fail["add_participant"]
+    gao = await house.comes("gao")
+    await gao.told("offer")
+
+
+async def test_an_overtaken_answer_is_passed_over_and_a_broken_one_is_named(house: House) -> None:
+    _, gao = await begin(house)
+    await gao.say("answer", offer_id=-1, sdp="v=0 old")
+    await gao.say("word", text="之后")
+    await gao.told("word", text="之后")
+    assert not any(message["type"] == "refused" for message in gao.received)
+    again = await house.comes("gao")
+    offer = await again.told("offer")
+    await again.say("answer", offer_id=offer["offer_id"], sdp="nonsense")
+    await again.told("refused", code="answer_unreadable")
+
+
+async def test_what_the_media_plane_measures_reaches_those_admitted_only(house: House, media: FakeMediaPlane) -> None:
+    li, gao = await begin(house)
+    zhao = await house.comes("zhao")
+    media.on_event(StatsMeasured("hearing-1", {"gao": PersonStats(1.5, None, 800, 30)}))
+    media.on_event(JournalFlushed("hearing-1", 9000, 8500))
+    media.on_event(JournalTrouble("hearing-1", "disk_slow"))
+    stats = await gao.told("stats")
+    assert stats["people"]["gao"] == {"loss_pct": 1.5, "rtt_ms": None, "kbps": 800, "level": 30}
+    await gao.told("saved", elapsed_ms=9000, saved_ms=8500)
+    await li.told("refused", code="recording_trouble", params={"error": "disk_slow"})
+    await li.say("prompt", text="请出示身份证")
+    await gao.told("room", prompt="请出示身份证", saved_ms=8500)
+    await zhao.told("room", prompt="请出示身份证")
+    assert not any(message["type"] in ("stats", "saved") for message in zhao.received)
+    assert not any(message["type"] == "refused" for message in gao.received)
+
+
+async def test_a_still_comes_from_the_media_plane_or_says_why_not(house: House) -> None:
+    await begin(house)
+    still = await house.hub.take_still("hearing-1", "gao")
+    assert still.jpeg
+    with pytest.raises(StillUnavailable):
+        await house.hub.take_still("hearing-1", "nobody")
+
+
+async def test_the_rest_of_the_house_writes_into_the_recording(house: House, media: FakeMediaPlane) -> None:
+    assert house.hub.position("hearing-1") is None
+    await begin(house)
+    event: Mapping[str, Json] = {"event": "DecisionReadOut", "case": "一"}
+    assert isinstance(house.hub.record_event("hearing-1", event), JournalPosition)
+    assert event in media.journaled
+    present = {person.seat_id: person.present for person in house.hub.presence("hearing-1")}
+    assert present == {"li": True, "gao": True}
+    assert house.hub.presence("hearing-2") == ()
+
+
+async def test_an_empty_room_is_dropped_and_built_anew(
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports
+) -> None:
+    async with serving(media, ports, replace(SETTINGS, idle_s=0)) as house:
+        gao = await house.comes("gao")
+        await gao.go()
+        await record.until("left", "gao", "page_closed")
+        gao = await house.comes("gao")
+        assert gao.room["phase"] == "waiting"
+    assert record.happened.count(("opening", "hearing-1")) == 2
+
+
+async def test_hearings_do_not_hear_of_each_other(house: House, record: MemoryProceedings) -> None:
+    li, gao = await begin(house)
+    other = await house.comes("zhao", hearing="hearing-2")
+    assert {person["seat_id"] for person in other.room["people"]} == {"zhao"}
+    record.fail["opening"] = OSError("gone")
+    broken = await house.comes("zhao", hearing="hearing-3", read=False)
+    assert await broken.closed() == ("server_restarting", 4010)
+    await gao.say("word", text="我在")
+    await li.told("word", text="我在")
