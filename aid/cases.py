@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aid import ledger
@@ -281,9 +281,11 @@ def _require_office(actor: Actor, office_id: str) -> None:
 
 
 async def _monthly_wage(db: AsyncSession, office_id: str, year: int) -> int | None:
-    """Return the wage (fen) of the office's region for the year before, or of the latest year that was entered."""
-    region = await db.scalar(select(Office.region).where(Office.id == office_id))
-    query = select(Wage.monthly_fen).where(Wage.region == region, Wage.year < year).order_by(Wage.year.desc()).limit(1)
+    """Return the wage (fen) of the office's province for the year before, or of the latest year that was entered."""
+    region = await db.scalar(select(Office.region).where(Office.id == office_id)) or ""
+    # An office's region is written from the province down; wages are published for provinces.
+    within = func.substr(literal(region), 1, func.length(Wage.region)) == Wage.region
+    query = select(Wage.monthly_fen).where(within, Wage.year < year).order_by(Wage.year.desc()).limit(1)
     return await db.scalar(query)
 
 

@@ -9,12 +9,12 @@ comes last.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from aid.audit import audit
+from aid.books import ACCOUNTS, MOVEMENTS, Account, Balances, EntryKind
 from aid.id_numbers import is_account_number, is_cnaps, normal_account_number
 from aid.money import MAX_FEN
 from aid.notes import note
@@ -26,53 +26,28 @@ from records.personal import conceal, mask_account
 from records.refusals import Refusal
 from sessions.days import office_date
 
-
-class Account(StrEnum):
-    """Where a fund's money can stand. `SOURCE` is the treasury's side of an appropriation."""
-
-    AVAILABLE = "available"
-    IN_FLIGHT = "in_flight"
-    PAID = "paid"
-    RESERVED = "reserved"
-    SOURCE = "source"
-
-
-ACCOUNTS: Final = tuple(Account)
-"""In the order in which they are locked."""
-
-
-class EntryKind(StrEnum):
-    """Every movement there is."""
-
-    APPROPRIATED = "appropriated"
-    RESERVED = "reserved"
-    FREED = "freed"
-    RELEASED = "released"
-    PAID = "paid"
-    RETURNED = "returned"
-    CORRECTED = "corrected"
-
-
-MOVEMENTS: Final[dict[EntryKind, tuple[Account, Account]]] = {
-    EntryKind.APPROPRIATED: (Account.SOURCE, Account.AVAILABLE),
-    EntryKind.RESERVED: (Account.AVAILABLE, Account.RESERVED),
-    EntryKind.FREED: (Account.RESERVED, Account.AVAILABLE),
-    EntryKind.RELEASED: (Account.RESERVED, Account.IN_FLIGHT),
-    EntryKind.PAID: (Account.IN_FLIGHT, Account.PAID),
-    EntryKind.RETURNED: (Account.IN_FLIGHT, Account.AVAILABLE),
-    EntryKind.CORRECTED: (Account.AVAILABLE, Account.SOURCE),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Balances:
-    """A fund's money in fen; `appropriated` is always the sum of the other four."""
-
-    appropriated: int
-    available: int
-    reserved: int
-    in_flight: int
-    paid: int
+__all__ = [
+    "ACCOUNTS",
+    "MOVEMENTS",
+    "Account",
+    "Balances",
+    "EnterWage",
+    "EntryKind",
+    "OpenFund",
+    "appropriate",
+    "audit",
+    "balances",
+    "check_amount",
+    "correct",
+    "enter_wage",
+    "fly",
+    "free",
+    "fund_of",
+    "land",
+    "open_fund",
+    "open_hold",
+    "reserve",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,11 +254,8 @@ async def _file_bytes(
 ) -> bytes:
     fund = await db.get_one(Fund, batch.fund_id)
     payer = Party(fund.payer_name, reveal(db, fund.payer_account_concealed), fund.bank_name, fund.bank_cnaps)
-    numbers = dict(
-        (await db.execute(select(AidCase.id, AidCase.number).where(AidCase.id.in_([o.case_id for o, _ in going]))))
-        .tuples()
-        .all()
-    )
+    named = select(AidCase.id, AidCase.number).where(AidCase.id.in_([order.case_id for order, _ in going]))
+    numbers = {case_id: number for case_id, number in await db.execute(named)}
     transfers = tuple(
         Transfer(
             reference=order.reference,

@@ -301,7 +301,7 @@ async def _case_rows(db: AsyncSession, wanted: ColumnElement[bool], *, limit: in
             opened_at=case.opened_at,
             version=case.version,
         )
-        for case, starts_at in (await db.execute(query)).tuples()
+        for case, starts_at in (await db.execute(query))
     ]
 
 
@@ -367,7 +367,7 @@ async def _order_rows(db: AsyncSession, case_id: str) -> list[OrderRow]:
             return_code=order.return_code,
             return_reason=order.return_reason,
         )
-        for order, batch in (await db.execute(query.order_by(Order.attempt))).tuples()
+        for order, batch in (await db.execute(query.order_by(Order.attempt)))
     ]
 
 
@@ -418,7 +418,7 @@ async def batches(db: AsyncSession, office_id: str, *, limit: int = 100) -> list
             paid=int(paid),
             returned=int(returned),
         )
-        for batch, count, total, in_flight, paid, returned in (await db.execute(query)).tuples()
+        for batch, count, total, in_flight, paid, returned in (await db.execute(query))
     ]
 
 

@@ -245,7 +245,7 @@ async def _answer_steps(db: AsyncSession, rows: Dossier) -> list[Step]:
         .where(BankAnswerLine.order_id == order.id, BankAnswerLine.outcome != "already_taken")
     )
     steps: list[Step] = []
-    for answer, line in (await db.execute(query)).tuples():
+    for answer, line in await db.execute(query):
         receipt = f"回单号 {order.bank_reference}，" if order.bank_reference else ""
         detail = f"{receipt}{answer.reconciler_name}对账，回单文件已存档"
         title, kind = {

@@ -379,8 +379,10 @@ async def _require_consent(db: AsyncSession, session_id: str) -> None:
         .join(Seat, Seat.id == Consent.seat_id)
         .where(Seat.session_id == session_id, Seat.role == SeatRole.APPLICANT)
     )
-    if not set(await db.scalars(query)).issuperset(ConsentKind):
-        raise Refusal("consent_missing")
+    given = set(await db.scalars(query))
+    for kind in ConsentKind:
+        if kind not in given:
+            raise Refusal("consent_missing", kind=kind.value)
 
 
 async def _stills(db: AsyncSession, session_id: str) -> dict[StillKind, StillView]:
