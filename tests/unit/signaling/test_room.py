@@ -1,0 +1,388 @@
+"""What no order of events may bring about in a room, tried with orders nobody thought of."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signaling.closing import CloseReason, Departure
+from signaling.effects import (
+    ActionFailed,
+    AddingFailed,
+    AddToMedia,
+    CloseConnection,
+    CloseMedia,
+    ConnectionClosed,
+    Drained,
+    Effect,
+    EndingFailed,
+    EndSession,
+    Entered,
+    Event,
+    LinkBroke,
+    LinkStood,
+    Measured,
+    MediaOpened,
+    OfferMade,
+    OpenMedia,
+    Outcome,
+    Received,
+    RecordAdmission,
+    RecordDeparture,
+    RecordEntry,
+    RecordingSaved,
+    RecordSendingBack,
+    RemoveFromMedia,
+    SeatAdmitted,
+    SeatSentBack,
+    SendTo,
+    SessionEnded,
+    SessionStarted,
+    SetMuted,
+    StartSession,
+    TakeAnswer,
+    Told,
+    TroubleArose,
+    WriteJournal,
+)
+from signaling.messages import (
+    Admit,
+    Answer,
+    Devices,
+    End,
+    FromClient,
+    Hand,
+    Leave,
+    LinkStats,
+    Mute,
+    Prompt,
+    RoomShown,
+    SendBack,
+    Word,
+)
+from signaling.ports import Opening, Seated
+from signaling.room import decide
+from signaling.state import Room, snapshot
+from tests.support.room_page import PEOPLE
+
+NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
+SEATS = tuple(PEOPLE)
+
+
+def seated(seat_id: str, connection_id: str, device: str = "phone", *, takeover: bool = False) -> Seated:
+    role, name, abilities = PEOPLE[seat_id]
+    return Seated("h", seat_id, role, name, role, abilities, connection_id, device, takeover)
+
+
+@dataclass
+class Model:
+    """Does a room's effects in a world of sets, and checks after each what must hold."""
+
+    room: Room = field(default_factory=lambda: Room("h"))
+    live: dict[str, str] = field(default_factory=dict)
+    """Open connection to its seat, as the endpoints see it."""
+    recording: bool = False
+    heard: set[str] = field(default_factory=set)
+    sounding: set[str] = field(default_factory=set)
+    admitted: set[str] = field(default_factory=set)
+    present: list[str] = field(default_factory=list)
+    record_phase: str = "waiting"
+    enders: list[str] = field(default_factory=list)
+    connections: int = 0
+    record_refuses: bool = False
+    media_fails: bool = False
+
+    def happens(self, event: Event) -> None:
+        events: deque[Event] = deque([event])
+        while events:
+            self.room, effects = decide(self.room, events.popleft())
+            for effect in effects:
+                events.extend(self._do(effect))
+        self._check()
+
+    def enters(self, seat_id: str, device: str, *, takeover: bool) -> None:
+        self.connections += 1
+        connection_id = f"c{self.connections}"
+        self.live[connection_id] = seat_id
+        self.happens(Entered(seated(seat_id, connection_id, device, takeover=takeover)))
+
+    def says(self, seat_id: str, message: FromClient) -> None:
+        for connection_id in [key for key, seat in self.live.items() if seat == seat_id]:
+            self.happens(Received(seat_id, connection_id, message, NOON))
+
+    def goes(self, seat_id: str) -> None:
+        for connection_id in [key for key, seat in self.live.items() if seat == seat_id]:
+            del self.live[connection_id]
+            self.happens(ConnectionClosed(seat_id, connection_id, Departure.LOST))
+
+    def _do(self, effect: Effect) -> list[Outcome]:
+        match effect:
+            case SendTo(connection_id, _):
+                assert connection_id in self.live, "nothing is sent over a connection that was closed"
+            case CloseConnection(connection_id, _):
+                del self.live[connection_id]
+            case RecordEntry(seat_id):
+                assert seat_id not in self.present, "nobody enters twice"
+                self.present.append(seat_id)
+            case RecordDeparture(seat_id, _):
+                self.present.remove(seat_id)
+            case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
+                return self._record(effect)
+            case OpenMedia() | CloseMedia() | WriteJournal():
+                return self._recording(effect)
+            case AddToMedia() | RemoveFromMedia() | SetMuted() | TakeAnswer():
+                return self._media(effect)
+        return []
+
+    def _recording(self, effect: OpenMedia | CloseMedia | WriteJournal) -> list[Outcome]:
+        match effect:
+            case OpenMedia(admission):
+                assert not self.recording
+                if self.media_fails:
+                    return [TroubleArose("recording_unavailable")]
+                self.recording = True
+                return [MediaOpened(admission, 0)]
+            case CloseMedia():
+                assert self.recording
+                self.recording = False
+                self.heard.clear()
+            case WriteJournal():
+                assert self.recording, "events are written only into a running recording"
+        return []
+
+    def _media(self, effect: AddToMedia | RemoveFromMedia | SetMuted | TakeAnswer) -> list[Outcome]:
+        match effect:
+            case AddToMedia(seat_id, muted):
+                assert self.recording, "nobody is heard unrecorded"
+                if self.media_fails:
+                    self.heard.discard(seat_id)
+                    return [AddingFailed(seat_id, "media_unavailable")]
+                self.heard.add(seat_id)
+                (self.sounding.discard if muted else self.sounding.add)(seat_id)
+            case RemoveFromMedia(seat_id):
+                self.heard.discard(seat_id)
+            case SetMuted(seat_id, muted):
+                (self.sounding.discard if muted else self.sounding.add)(seat_id)
+            case TakeAnswer(seat_id):
+                assert seat_id in self.heard
+        return []
+
+    def _record(self, effect: StartSession | RecordAdmission | RecordSendingBack | EndSession) -> list[Outcome]:
+        by = effect.by
+        if self.record_refuses and not isinstance(effect, EndSession):
+            return [ActionFailed(by, "session_refused")]
+        match effect:
+            case StartSession():
+                assert self.record_phase == "waiting", "a session starts once"
+                self.record_phase = "in_session"
+                return [SessionStarted(by, effect.admit, NOON)]
+            case RecordAdmission():
+                assert self.recording, "nobody is let in unrecorded"
+                self.admitted.add(effect.seat_id)
+                return [SeatAdmitted(by, effect.seat_id)]
+            case RecordSendingBack():
+                self.admitted.discard(effect.seat_id)
+                return [SeatSentBack(by, effect.seat_id)]
+            case EndSession():
+                assert self.record_phase == "in_session", "a session ends once, and only when it has begun"
+                self.recording = False
+                self.heard.clear()
+                if self.record_refuses:
+                    return [EndingFailed(), ActionFailed(by, "session_refused")]
+                self.enders.append(by)
+                self.record_phase = "ended"
+                return [SessionEnded(by)]
+
+    def _check(self) -> None:
+        for seat_id in self.heard:
+            place = self.room.places[seat_id]
+            assert seat_id in self.admitted or place.never_waits, "nobody un-admitted is heard"
+            assert place.present, "nobody absent is heard"
+            assert not (place.silenced and seat_id in self.sounding), "nobody muted is heard"
+        seats = list(self.live.values())
+        assert len(seats) == len(set(seats)), "a seat has one connection"
+        assert sorted(self.present) == sorted(seats), "the record knows who is there"
+        assert {place.seat_id for place in self.room.present()} == set(seats)
+        assert set(self.enders) <= {"li"}, "the host alone ends"
+        assert self.room.phase == self.record_phase
+        assert self.room.recording == self.recording
+        if self.room.phase != "in_session":
+            assert not self.recording
+            assert not self.heard
+        if self.room.phase == "ended":
+            assert not self.live, "ended is final"
+
+
+seat_ids = st.sampled_from(SEATS)
+link_events = st.one_of(
+    st.builds(LinkStood, seat_ids),
+    st.builds(LinkBroke, seat_ids, st.sampled_from(("silent", "unanswered"))),
+    st.builds(OfferMade, seat_ids, st.integers(0, 9), st.just("v=0"), st.just({"0": "gao"})),
+    st.builds(Told, st.just("still"), st.just({}), seat_ids | st.none()),
+    st.just(TroubleArose("recording_trouble", {"error": "disk_slow"})),
+    st.just(RecordingSaved(2, 1)),
+    st.just(Measured({"gao": LinkStats(0.0, None, 1, 1)})),
+)
+device_states = st.sampled_from(("on", "off", "missing"))
+messages = st.one_of(
+    st.builds(Admit, seat_ids | st.just("nobody")),
+    st.builds(SendBack, seat_ids),
+    st.builds(Mute, seat_ids, st.booleans()),
+    st.builds(Prompt, st.sampled_from(("", "请出示身份证"))),
+    st.builds(Hand, st.booleans()),
+    st.builds(Word, st.sampled_from(("", "听得到吗"))),
+    st.builds(Devices, device_states, device_states),
+    st.builds(Answer, st.integers(0, 9), st.just("v=0")),
+    st.just(Leave()),
+    st.just(End()),
+)
+steps = st.one_of(
+    st.tuples(st.just("enters"), seat_ids, st.sampled_from(("phone", "tablet")), st.booleans()),
+    st.tuples(st.just("admits"), seat_ids),
+    st.tuples(st.just("says"), seat_ids, messages),
+    st.tuples(st.just("goes"), seat_ids),
+    st.tuples(st.just("news"), link_events),
+    st.tuples(st.just("fails"), st.booleans(), st.booleans()),
+    st.tuples(st.just("restarts")),
+)
+
+
+def restart(model: Model) -> None:
+    """The server stops in good order, and starts with nothing but the record."""
+    model.happens(Drained(CloseReason.SERVER_RESTARTING))
+    assert not model.live
+    opening = Opening(model.room.phase, model.room.started_at, frozenset(model.admitted))
+    model.room = Room.opened("h", opening)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.booleans(), st.lists(steps, max_size=60))
+def test_whatever_happens_nobody_is_heard_unadmitted_or_unrecorded(
+    begun: bool, story: list[tuple[object, ...]]
+) -> None:
+    model = in_session() if begun else Model()
+    for step in story:
+        match step:
+            case ("enters", str(seat_id), str(device), bool(takeover)):
+                model.enters(seat_id, device, takeover=takeover)
+            case ("admits", str(seat_id)):
+                model.says("li", Admit(seat_id))
+            case ("says", str(seat_id), message):
+                model.says(seat_id, message)  # type: ignore[arg-type]
+            case ("goes", str(seat_id)):
+                model.goes(seat_id)
+            case ("news", event):
+                model.happens(event)  # type: ignore[arg-type]
+            case ("fails", bool(record), bool(media)):
+                model.record_refuses, model.media_fails = record, media
+            case ("restarts",):
+                restart(model)
+
+
+def in_session() -> Model:
+    """Li hosts, Gao is admitted, Zhao waits."""
+    model = Model()
+    for seat_id in ("li", "gao", "zhao"):
+        model.enters(seat_id, "phone", takeover=False)
+    model.says("li", Admit("gao"))
+    assert model.heard == {"li", "gao"}
+    return model
+
+
+def test_the_model_itself_reaches_a_hearing_and_its_end() -> None:
+    model = in_session()
+    model.says("zhao", End())
+    model.says("gao", End())
+    assert model.room.phase == "in_session"
+    model.says("li", End())
+    assert model.record_phase == "ended"
+    assert model.live == {}
+
+
+@pytest.mark.parametrize("message", [Admit("gao"), Mute("gao", False), Prompt(""), Hand(False), SendBack("zhao")])
+def test_what_is_so_already_is_done_in_silence(message: FromClient) -> None:
+    model = in_session()
+    asker = "gao" if isinstance(message, Hand) else "li"
+    connection = next(key for key, seat in model.live.items() if seat == asker)
+    assert decide(model.room, Received(asker, connection, message, NOON)) == (model.room, [])
+
+
+def test_a_message_from_a_connection_that_lost_its_seat_does_nothing() -> None:
+    model = in_session()
+    old = next(key for key, seat in model.live.items() if seat == "li")
+    model.enters("li", "phone", takeover=False)
+    assert decide(model.room, Received("li", old, End(), NOON)) == (model.room, [])
+    assert decide(model.room, ConnectionClosed("li", old, Departure.LOST)) == (model.room, [])
+
+
+def test_a_host_is_never_sent_back_nor_a_colleague_who_enters_freely() -> None:
+    model = in_session()
+    model.enters("wang", "phone", takeover=False)
+    assert "wang" in model.heard
+    for seat_id in ("li", "wang"):
+        model.says("li", SendBack(seat_id))
+        assert seat_id in model.heard
+
+
+def test_a_raised_hand_goes_down_when_its_owner_goes() -> None:
+    model = in_session()
+    model.says("gao", Hand(True))
+    assert model.room.places["gao"].hand
+    model.goes("gao")
+    assert not model.room.places["gao"].hand
+
+
+def test_an_absent_visitor_is_admitted_only_once_there() -> None:
+    model = in_session()
+    model.goes("zhao")
+    model.says("li", Admit("zhao"))
+    assert "zhao" not in model.admitted
+
+
+def test_a_recording_that_could_not_be_opened_again_is_tried_again_when_the_host_asks() -> None:
+    model = in_session()
+    restart(model)
+    model.media_fails = True
+    for seat_id in ("li", "gao", "zhao"):
+        model.enters(seat_id, "phone", takeover=False)
+    assert not model.recording
+    model.media_fails = False
+    model.says("li", Admit("gao"))
+    assert model.heard == {"li", "gao"}
+
+
+def test_the_room_shows_each_what_they_may_know() -> None:
+    model = in_session()
+    places = model.room.places
+
+    def seen_by(seat_id: str) -> set[str]:
+        return {person.seat_id for person in snapshot(model.room, places[seat_id]).people}
+
+    assert seen_by("li") == {"li", "gao", "zhao"}
+    assert seen_by("gao") == {"li", "gao"}
+    assert seen_by("zhao") == {"li", "zhao"}
+
+
+def test_a_seat_known_only_as_admitted_is_not_shown_nameless() -> None:
+    room = Room.opened("h", Opening("in_session", NOON, frozenset({"gao"})))
+    host = room.seated(seated("li", "c1"))
+    assert [person.seat_id for person in snapshot(room.with_place(host), host).people] == ["li"]
+
+
+def test_deciding_never_changes_the_room_it_was_given() -> None:
+    model = in_session()
+    before = replace(model.room, places=dict(model.room.places))
+    decide(model.room, Drained(CloseReason.SERVER_RESTARTING))
+    assert model.room == before
+
+
+def test_the_last_picture_of_an_ended_hearing_comes_before_its_closing() -> None:
+    model = in_session()
+    _, effects = decide(replace(model.room, recording=False), SessionEnded("li"))
+    shown = [effect for effect in effects if isinstance(effect, SendTo)]
+    assert all(isinstance(effect.message, RoomShown) and effect.message.phase == "ended" for effect in shown)
+    kinds = [type(effect) for effect in effects]
+    assert kinds.index(CloseConnection) == len(shown) == 3
