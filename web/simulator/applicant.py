@@ -180,12 +180,12 @@ class _Applicant:
     def _room_changed(self, shown: Shown) -> None:
         if shown.in_call and not self._report.admitted:
             self._report.admitted = True
-            self._greet = True
+            self._greet = self._look_at_confirmation = True
         if shown.in_call and shown.prompt != self._prompt:
             self._prompt = shown.prompt
-        if shown.came_back:
+        if shown.came_back and self._report.admitted:
             # A notice may have been missed while the line was broken.
-            self._look_at_confirmation = self._report.admitted
+            self._look_at_confirmation = True
         self._wake.set()
 
     def _confirmation_changed(self) -> None:

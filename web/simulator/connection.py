@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from signaling import messages
+from web.simulator import hearsay
 from web.simulator.media import Link
 from web.simulator.visit import Visit
 
@@ -23,17 +24,6 @@ _STABLE_S = 10.0
 """A connection that lasted so long begins the delays anew."""
 _FOR_GOOD = range(400, 500)
 _MAY_PASS = frozenset({408, 425, 429})
-
-FromServer = (
-    messages.RoomShown
-    | messages.Offer
-    | messages.Saved
-    | messages.Stats
-    | messages.WordSaid
-    | messages.Notice
-    | messages.Refused
-    | messages.ClosingSaid
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +63,6 @@ class RoomConnection:
         self._on_room = on_room
         self._on_confirmation = on_confirmation
         self._takeover = takeover
-        self._decoder = msgspec.json.Decoder(FromServer)
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._you = ""
         self._heard_room = False
@@ -130,10 +119,10 @@ class RoomConnection:
                 self._socket = None
 
     async def _listen(self, ws: aiohttp.ClientWebSocketResponse) -> Closed | None:
-        said: messages.ClosingSaid | None = None
+        said: hearsay.Closing | None = None
         while (frame := await ws.receive()).type is aiohttp.WSMsgType.TEXT:
-            message = self._decoder.decode(frame.data)
-            if isinstance(message, messages.ClosingSaid):
+            message = hearsay.decode(frame.data)
+            if isinstance(message, hearsay.Closing):
                 said = message
             else:
                 await self._hear(ws, message)
@@ -143,25 +132,25 @@ class RoomConnection:
         log.info("the line broke (%s)", said.reason if said else ws.close_code)
         return None
 
-    async def _hear(self, ws: aiohttp.ClientWebSocketResponse, message: FromServer) -> None:
+    async def _hear(self, ws: aiohttp.ClientWebSocketResponse, message: hearsay.FromServer) -> None:
         match message:
-            case messages.RoomShown():
+            case hearsay.Room():
                 await self._take_room(ws, message)
-            case messages.Offer():
+            case hearsay.Offer():
                 await self._answer(ws, message)
-            case messages.Notice(topic="confirmation"):
+            case hearsay.Notice(topic="confirmation"):
                 self._on_confirmation()
-            case messages.Refused():
+            case hearsay.Refused():
                 log.info("refused: %s", message.code)
             case _:
                 pass
 
-    async def _take_room(self, ws: aiohttp.ClientWebSocketResponse, room: messages.RoomShown) -> None:
+    async def _take_room(self, ws: aiohttp.ClientWebSocketResponse, room: hearsay.Room) -> None:
         came_back = not self._heard_room
         if came_back and self._you:
             self.reconnects += 1
         self._heard_room, self._you = True, room.you
-        me = next((person for person in room.people if person.seat_id == room.you), None)
+        me = room.me
         in_call = room.phase == "in_session" and me is not None and me.admitted
         if me is not None and (me.microphone, me.camera) != ("on", "on"):
             await self._send(ws, messages.Devices(microphone="on", camera="on"))
@@ -171,7 +160,7 @@ class RoomConnection:
             self.admitted.set()
         self._on_room(Shown(in_call, room.prompt, came_back))
 
-    async def _answer(self, ws: aiohttp.ClientWebSocketResponse, offer: messages.Offer) -> None:
+    async def _answer(self, ws: aiohttp.ClientWebSocketResponse, offer: hearsay.Offer) -> None:
         sdp = await self._link.answer(offer.sdp, offer.streams, self._you)
         await self._send(ws, messages.Answer(offer_id=offer.offer_id, sdp=sdp))
 
