@@ -97,7 +97,7 @@ class OutboxCounts:
 async def counts(db: AsyncSession) -> OutboxCounts:
     """Count the letters by state."""
     rows = await db.execute(select(OutboxLetter.state, func.count()).group_by(OutboxLetter.state))
-    by_state: dict[LetterState, int] = dict(rows.tuples().all())
+    by_state: dict[LetterState, int] = dict(rows.all())
     return OutboxCounts(*(by_state.get(state, 0) for state in LetterState))
 
 

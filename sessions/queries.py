@@ -190,7 +190,7 @@ async def words_of(db: AsyncSession, session_id: str) -> list[Word]:
     )
     return [
         Word(message.seat_id, name, message.at, reveal(db, message.text_concealed))
-        for message, name in (await db.execute(query)).tuples()
+        for message, name in await db.execute(query)
     ]
 
 

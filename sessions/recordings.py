@@ -227,9 +227,13 @@ async def _people(db: AsyncSession, session_id: str) -> list[Json]:
     people: list[Json] = []
     for seat in await seats_of(db, session_id):
         spans = await db.scalars(
-            select(PresenceSpan).where(PresenceSpan.seat_id == seat.id).order_by(PresenceSpan.entered_at)
+            select(PresenceSpan)
+            .where(PresenceSpan.seat_id == seat.id)
+            .order_by(PresenceSpan.entered_at, PresenceSpan.id)
         )
-        consents = await db.scalars(select(Consent).where(Consent.seat_id == seat.id).order_by(Consent.given_at))
+        consents = await db.scalars(
+            select(Consent).where(Consent.seat_id == seat.id).order_by(Consent.given_at, Consent.kind)
+        )
         people.append(
             {
                 "seat": seat.id,

@@ -18,6 +18,10 @@ def vault(tmp_path: Path) -> Vault:
     return Vault(tmp_path / "vault")
 
 
+def list_files(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
 async def test_what_is_put_comes_back_under_its_sha256(vault: Vault) -> None:
     digest = await vault.put(STILL)
     assert digest == hashlib.sha256(STILL).hexdigest()
@@ -27,7 +31,7 @@ async def test_what_is_put_comes_back_under_its_sha256(vault: Vault) -> None:
 
 async def test_putting_the_same_twice_keeps_one(vault: Vault, tmp_path: Path) -> None:
     assert await vault.put(STILL) == await vault.put(STILL)
-    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+    assert len(list_files(tmp_path)) == 1
 
 
 async def test_changed_bytes_are_not_handed_out(vault: Vault) -> None:
