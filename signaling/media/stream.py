@@ -26,6 +26,16 @@ class _Missing:
     tries: int = 0
 
 
+@dataclass(slots=True)
+class Second:
+    """What came of a stream in a second. `level`: the loudest, 0 to 127 above silence."""
+
+    bytes: int = 0
+    expected: int = 0
+    received: int = 0
+    level: int = 0
+
+
 class Stream:
     """An uplink stream: one seat's sound or picture under one SSRC."""
 
@@ -36,11 +46,7 @@ class Stream:
         self.payload_type = payload_type
         self.number = number
         """The stream's number in the journal."""
-        self.bytes = 0
-        self.expected = 0
-        self.received = 0
-        self.level = 0
-        """The loudest of the present second, 0 to 127 above silence."""
+        self._second = Second()
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
         self._history: dict[int, bytes] = {}
@@ -51,8 +57,8 @@ class Stream:
 
     def take(self, head: rtp.RtpHead, data: bytes, at: float) -> None:
         """Note a packet: gaps before it, its place in the history, a keyframe that begins with it."""
-        self.received += 1
-        self.bytes += len(data)
+        self._second.received += 1
+        self._second.bytes += len(data)
         self._place(head.sequence, at)
         # A number that comes round again must move to the end, or it would be the next to be forgotten.
         self._history.pop(head.sequence, None)
@@ -70,13 +76,13 @@ class Stream:
     def _place(self, sequence: int, at: float) -> None:
         if self._highest is None:
             self._highest = sequence
-            self.expected += 1
+            self._second.expected += 1
             return
         ahead = signed16(sequence - self._highest)
         if ahead <= 0:
             self._missing.pop(self._highest + ahead, None)
             return
-        self.expected += ahead
+        self._second.expected += ahead
         if ahead - 1 > GAP_MAX:
             self._missing.clear()
             self._gave_up(at)
@@ -89,7 +95,12 @@ class Stream:
         place = rtp.extension_at(data, rtp.AUDIO_LEVEL_ID)
         if place >= 0:
             # RFC 6464: the level in -dBov, so that 127 is silence.
-            self.level = max(self.level, 127 - (data[place] & 0x7F))
+            self._second.level = max(self._second.level, 127 - (data[place] & 0x7F))
+
+    def take_second(self) -> "Second":
+        """Return what was counted since the last call."""
+        second, self._second = self._second, Second()
+        return second
 
     def sent_again(self, sequence: int) -> bytes | None:
         """Return a packet of the history."""

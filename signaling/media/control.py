@@ -1,0 +1,152 @@
+"""RTCP of one hearing: what is answered here, what passes, and what the relay says of its own accord."""
+
+import struct
+
+from signaling.media import rtp
+from signaling.media.congestion import CAP_MAX_BPS, CAP_MIN_BPS
+from signaling.media.events import PersonStats
+from signaling.media.exchange import Exchange
+from signaling.media.participant import Participant
+from signaling.media.recorder import Recorder
+from signaling.media.stream import in_order
+
+NACKS_A_MESSAGE_MAX = 64
+NACKS_A_REQUEST_MAX = 256
+"""Of one receiver's feedback message; more is an outage, and a keyframe serves it better."""
+LIFTED_BPS = 20_000_000
+REPORTS_A_TURN_MAX = 8
+
+
+class Control:
+    """Reports pass (SSRCs are kept); NACK, keyframe requests and rate feedback end here and begin here."""
+
+    def __init__(self, exchange: Exchange, recorder: Recorder) -> None:
+        self._exchange = exchange
+        self._recorder = recorder
+
+    def arrived(self, person: Participant, data: bytes, at: float) -> None:
+        """Answer what can be answered, pass on what cannot, drop the rest."""
+        for part in rtp.read_rtcp(data):
+            if part.kind == rtp.SENDER_REPORT:
+                self._sender_report(person, part, at)
+                self._receiver_reports(person, part, at)
+            elif part.kind == rtp.RECEIVER_REPORT:
+                self._receiver_reports(person, part, at)
+            elif part.kind == rtp.TRANSPORT_FEEDBACK and part.count == rtp.TRANSPORT_WIDE:
+                person.downlink.told(part, at)
+            elif part.kind == rtp.TRANSPORT_FEEDBACK and part.count == rtp.NACK:
+                self._asked_again(person, part)
+            elif part.kind == rtp.PAYLOAD_FEEDBACK:
+                self._payload_feedback(person, part)
+
+    def _sender_report(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
+        stream = person.streams.get(rtp.sender_of(part) or 0)
+        report = rtp.bare_sender_report(part)
+        if stream is None or report is None or self._exchange.silenced(stream):
+            return
+        self._recorder.packet(stream.number, at, report)
+        (middle,) = struct.unpack_from(">I", report, 10)
+        for receiver in self._exchange.receivers_of(stream.ssrc):
+            receiver.report_sent(middle, at)
+            receiver.link.send_rtcp(report)
+
+    def _receiver_reports(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
+        reporter = rtp.sender_of(part)
+        for block in rtp.read_reports(part):
+            sender = self._exchange.sender_to(person, block.ssrc)
+            if sender is None or reporter is None or self._exchange.silenced(sender.streams[block.ssrc]):
+                continue
+            person.report_came_back(block.last_report, block.delay, at)
+            person.loss_down_pct = 0.5 * person.loss_down_pct + 0.5 * block.fraction_lost / 2.56
+            sender.link.send_rtcp(rtp.make_receiver_report(reporter, [block.data]))
+
+    def _asked_again(self, person: Participant, part: rtp.RtcpPart) -> None:
+        ssrc = rtp.target_of(part)
+        sender = self._exchange.sender_to(person, ssrc)
+        if sender is None or ssrc is None or self._exchange.silenced(sender.streams[ssrc]):
+            return
+        for count, sequence in enumerate(rtp.read_nack(part)):
+            if count >= NACKS_A_REQUEST_MAX:
+                break
+            person.send_again(sender.streams[ssrc], sequence)
+
+    def _payload_feedback(self, person: Participant, part: rtp.RtcpPart) -> None:
+        if part.count in (rtp.PLI, rtp.FIR):
+            ssrc = rtp.target_of(part)
+            sender = self._exchange.sender_to(person, ssrc)
+            if sender is not None and ssrc is not None:
+                sender.streams[ssrc].want_keyframe()
+        elif not person.transport_wide:
+            # A receiver without transport-wide feedback estimates by itself.
+            bitrate = rtp.read_remb(part)
+            if bitrate is not None:
+                person.downlink.cap_bps = None if bitrate > CAP_MAX_BPS else float(max(bitrate, CAP_MIN_BPS))
+
+    # --- What comes round by itself
+
+    def ask(self, person: Participant, at: float) -> None:
+        """Ask a sender for packets that are missing, and for a keyframe that is owed."""
+        for stream in person.streams.values():
+            for piece in in_order(stream.missing_now(at), NACKS_A_MESSAGE_MAX):
+                person.link.send_rtcp(rtp.make_nack(stream.ssrc, piece))
+            if stream.keyframe_due(at):
+                person.link.send_rtcp(rtp.make_pli(stream.ssrc))
+
+    def give_feedback(self, at: float) -> None:
+        """Answer the senders' numbers and tell them what the others' lines carry. Every 80 ms."""
+        for person in self._exchange.people.values():
+            if not person.link.connected or not person.streams:
+                continue
+            first = next(iter(person.streams))
+            for _ in range(REPORTS_A_TURN_MAX):
+                report = person.uplink.report(first)
+                if report is None:
+                    break
+                person.link.send_rtcp(report)
+            self._cap(person, at)
+
+    def _cap(self, sender: Participant, at: float) -> None:
+        """Tell a sender the least that its receivers' lines carry, each shared evenly among the cameras it gets."""
+        caps = [
+            receiver.downlink.cap_bps / max(1, self._cameras_of(receiver))
+            for stream in sender.streams.values()
+            for receiver in self._exchange.receivers_of(stream.ssrc)
+            if stream.kind == "video" and receiver.downlink.cap_bps is not None
+        ]
+        cap = min(caps, default=None)
+        if cap is None:
+            if sender.capped_bps is not None:
+                sender.capped_bps = None
+                sender.link.send_rtcp(rtp.make_remb(LIFTED_BPS, sender.streams))
+        elif sender.capped_bps is None or cap < 0.97 * sender.capped_bps or at - sender.capped_at >= 1.0:
+            sender.capped_bps = cap
+            sender.capped_at = at
+            sender.link.send_rtcp(rtp.make_remb(int(cap), sender.streams))
+
+    def _cameras_of(self, receiver: Participant) -> int:
+        return sum(
+            stream.kind == "video"
+            for stream in self._exchange.streams_for(receiver)
+            if stream.ssrc in receiver.receiving
+        )
+
+    def measure(self, elapsed_s: float) -> dict[str, PersonStats]:
+        """Return everybody's statistics of the last `elapsed_s` seconds."""
+        return {person.seat_id: self._measure(person, elapsed_s) for person in self._exchange.people.values()}
+
+    def _measure(self, person: Participant, elapsed_s: float) -> PersonStats:
+        size = expected = received = level = 0
+        for stream in person.streams.values():
+            second = stream.take_second()
+            size += second.bytes
+            expected += second.expected
+            received += second.received
+            if not self._exchange.silenced(stream):
+                level = max(level, second.level)
+        loss_up_pct = 100 * max(0, expected - received) / expected if expected else 0.0
+        return PersonStats(
+            loss_pct=round(max(loss_up_pct, person.loss_down_pct), 1),
+            rtt_ms=None if person.rtt_s is None else round(person.rtt_s * 1000),
+            kbps=round(8 * size / 1000 / max(elapsed_s, 0.1)),
+            level=round(level / 1.27),
+        )
