@@ -101,7 +101,7 @@ async def test_the_manifest_says_who_was_there_what_they_agreed_to_and_what_was_
     manifest = json.loads((directory / MANIFEST).read_bytes())
     applicant = next(person for person in manifest["people"] if person["role"] == "applicant")
     assert applicant["name"] == "高秀兰"
-    assert [consent["kind"] for consent in applicant["consents"]] == ["recording", "personal_data"]
+    assert [consent["kind"] for consent in applicant["consents"]] == ["personal_data", "recording"]
     assert [span["reason"] for span in applicant["present"]] == ["ended"]
     assert [(mark["kind"], mark["elapsed_ms"]) for mark in manifest["marks"]] == [("still", 12_000)]
     assert manifest["session"]["far_office"] == "梁山县人民检察院"
