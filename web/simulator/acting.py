@@ -17,6 +17,7 @@ class Gesture(enum.Enum):
     SHOW_BACK = "show_back"
     LOWER_CARD = "lower_card"
     SHOW_FRONT_AND_TURN = "show_front_and_turn"
+    SHOW_FRONT_AND_COVER = "show_front_and_cover"
     TURN = "turn"
 
     @property
@@ -25,6 +26,7 @@ class Gesture(enum.Enum):
         return {
             Gesture.SHOW_FRONT: Side.FRONT,
             Gesture.SHOW_FRONT_AND_TURN: Side.FRONT,
+            Gesture.SHOW_FRONT_AND_COVER: Side.FRONT,
             Gesture.SHOW_BACK: Side.BACK,
         }.get(self)
 
@@ -38,7 +40,7 @@ class Act:
 
 
 _RULES: tuple[tuple[tuple[str, ...], Act], ...] = (
-    (("遮",), Act(Gesture.SHOW_FRONT, Utterance.MOMENT)),
+    (("遮",), Act(Gesture.SHOW_FRONT_AND_COVER, Utterance.MOMENT)),
     (("脸旁", "脸边"), Act(Gesture.SHOW_FRONT_AND_TURN, Utterance.TURN)),
     (("背面", "反面", "国徽"), Act(Gesture.SHOW_BACK, Utterance.CARD_BACK)),
     (("正面", "有照片的一面", "人像面"), Act(Gesture.SHOW_FRONT, Utterance.CARD_FRONT)),

@@ -216,6 +216,8 @@ class _Applicant:
             self._performance.show_card(act.gesture.card, now_s)
         if act.gesture in (Gesture.TURN, Gesture.SHOW_FRONT_AND_TURN):
             self._performance.turn_head(now_s)
+        if act.gesture is Gesture.SHOW_FRONT_AND_COVER:
+            self._performance.cover_photograph(now_s)
         if act.utterance is not None:
             await self._say(act.utterance)
 

@@ -71,7 +71,10 @@ class RoomConnection:
         """Set from the first moment she is in the call."""
 
     async def stay(self) -> Closed:
-        """Stay in the room until the server says that it is over; on cancellation leave it."""
+        """Stay in the room until the server says that it is over; on cancellation leave it.
+
+        Raises VisitRefused with the server's words when it does not let her in.
+        """
         tries = 0
         loop = asyncio.get_running_loop()
         while True:
@@ -80,6 +83,8 @@ class RoomConnection:
                 closed = await self._one_socket()
             except aiohttp.WSServerHandshakeError as error:
                 if error.status in _FOR_GOOD and error.status not in _MAY_PASS:
+                    # A browser cannot see why either, and asks a page: the refusal it gives has the words.
+                    await self._visit.confirmation()
                     return Closed("not_admitted", f"服务没有让进入（{error.status}）")
                 closed = None
             except (msgspec.DecodeError, ValueError) as error:

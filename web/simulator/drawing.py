@@ -21,7 +21,7 @@ MOUTHS = 5
 _CARD_Y = 208
 _CHIN_UP_Y = -16
 """How far the head goes up behind a raised card, so that the eyes stay to be seen."""
-_TILT_STEP_DEG = 1.5
+_TILT_STEP_DEG = 0.5
 _SQUASH_STEPS = 8
 
 
@@ -37,7 +37,7 @@ class Pose:
     """One moment of a person. Offsets are in pixels to the right or down.
 
     ``card_rise`` goes from 0 (out of sight) to 1 (held up); ``card_width`` is 1 when the card faces the camera and 0
-    edge on, while it is being turned over.
+    edge on, while it is being turned over; ``finger`` goes from 0 to 1 (covers a corner of the card's photograph).
     """
 
     mouth: int = 0
@@ -50,6 +50,7 @@ class Pose:
     card_rise: float = 0.0
     card_width: float = 1.0
     card_tilt_deg: float = 0.0
+    finger: float = 0.0
 
 
 class Drawing:
@@ -66,11 +67,12 @@ class Drawing:
             for shut in (False, True)
         }
         self._hand = figure.hand(look).image
+        self._finger = figure.finger(look).image
         self._cards: dict[Side, Image.Image] = {}
         if person is not None:
             portrait = self.picture(Pose()).crop((180, 24, 460, 371))
             self._cards = {Side.FRONT: card_front(person, portrait), Side.BACK: card_back(person)}
-        self._turned = lru_cache(maxsize=48)(self._turn_card)
+        self._turned = lru_cache(maxsize=64)(self._turn_card)
 
     def picture(self, pose: Pose) -> Image.Image:
         """Return the picture of a pose: RGB, 640 x 480."""
@@ -91,6 +93,10 @@ class Drawing:
         x = (SIZE[0] - card.width) // 2
         picture.paste(card, (x, y - (card.height - CARD_SIZE[1]) // 2), card)
         picture.paste(self._hand, (x + card.width - 26, y + CARD_SIZE[1] * 3 // 5), self._hand)
+        if pose.finger > 0:
+            # From outside the picture to the upper corner of the photograph.
+            tip_x = SIZE[0] + round((x + card.width - 84 - SIZE[0]) * pose.finger)
+            picture.paste(self._finger, (tip_x, y + 22), self._finger)
 
     def _turn_card(self, side: Side, squash: int, tilt: int) -> Image.Image:
         card = self._cards[side]

@@ -173,6 +173,14 @@ def features(look: Look, mouth: int, *, eyes_shut: bool) -> Layer:
     return pencil.layer()
 
 
+def finger(look: Look) -> Layer:
+    """Return the finger of the other hand that points to the left."""
+    pencil = _Pencil()
+    pencil.box((0, 4, 260, 46), 21, _shade(look.skin, 0.94))
+    pencil.box((5, 10, 29, 36), 11, _shade(look.skin, 1.07))
+    return pencil.layer()
+
+
 def hand(look: Look) -> Layer:
     """Return the fingers that hold the card's edge."""
     pencil = _Pencil()

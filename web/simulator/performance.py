@@ -21,6 +21,7 @@ LONGEST_QUEUE = 4
 RISE_S = 0.7
 FLIP_S = 0.6
 TURN_S = 3.0
+COVER_S = 4.0
 _BLINK_S = 0.14
 _ROOM_NOISE = 12
 """Amplitude of the quiet room, of 32767: about -70 dBFS, so that silence is a microphone's and not a dead line's."""
@@ -47,6 +48,7 @@ class Performance:
         self._loudness = 0.0
         self._change = _CardChange(-60.0, None, None)
         self._turned_at_s = -60.0
+        self._covered_at_s = -60.0
         self._random = random.Random(seed)
         self._next_blink_s: float | None = None
         self._noise = np.random.default_rng(seed)
@@ -74,6 +76,11 @@ class Performance:
         """Turn the head slowly left, right and back. Return the seconds this takes."""
         self._turned_at_s = now_s
         return TURN_S
+
+    def cover_photograph(self, now_s: float) -> float:
+        """Lay a finger on a corner of the card's photograph and take it away. Return the seconds this takes."""
+        self._covered_at_s = now_s
+        return COVER_S
 
     @property
     def silent(self) -> bool:
@@ -118,7 +125,8 @@ class Performance:
             card=side,
             card_rise=rise,
             card_width=width,
-            card_tilt_deg=2.5 * math.sin(now_s * 0.9) if width >= 1 else 0.0,
+            card_tilt_deg=4 * math.sin(now_s * 0.9) if width >= 1 else 0.0,
+            finger=self._finger_at(now_s),
         )
 
     def _card_at(self, now_s: float) -> tuple[float, float, Side | None]:
@@ -138,6 +146,12 @@ class Performance:
         if not 0 <= elapsed_s < TURN_S:
             return 0
         return round(30 * math.sin(2 * math.pi * elapsed_s / TURN_S))
+
+    def _finger_at(self, now_s: float) -> float:
+        elapsed_s = now_s - self._covered_at_s - RISE_S
+        if not 0 <= elapsed_s < COVER_S:
+            return 0.0
+        return _ease(min(1.0, elapsed_s, COVER_S - elapsed_s))
 
     def _blinks(self, now_s: float) -> bool:
         if self._next_blink_s is None or now_s > self._next_blink_s + _BLINK_S:
