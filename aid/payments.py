@@ -254,8 +254,8 @@ async def _file_bytes(
 ) -> bytes:
     fund = await db.get_one(Fund, batch.fund_id)
     payer = Party(fund.payer_name, reveal(db, fund.payer_account_concealed), fund.bank_name, fund.bank_cnaps)
-    named = select(AidCase.id, AidCase.number).where(AidCase.id.in_([order.case_id for order, _ in going]))
-    numbers = {case_id: number for case_id, number in await db.execute(named)}
+    going_cases = await db.scalars(select(AidCase).where(AidCase.id.in_([order.case_id for order, _ in going])))
+    numbers = {case.id: case.number for case in going_cases}
     transfers = tuple(
         Transfer(
             reference=order.reference,

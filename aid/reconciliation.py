@@ -114,7 +114,8 @@ async def note_refused_answer(
         hashlib.sha256(data).hexdigest()[:32],
         clock=clock,
         name=name[:100],
-        digest=hashlib.sha256(data).hexdigest(),
+        # Not called a digest: those name what the vault must hold, and a refused file is not kept.
+        refused_sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
         code=refusal.code,
     )
