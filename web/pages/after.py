@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from aid.receipts import receipt_pdf
 from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aid.cases import AidCase, case_of_session
 from aid.confirmations import ConfirmationView, confirmation_view
-from aid.receipts import receipt_pdf
 from aid.states import CaseState, ConfirmationState, OrderState
 from aid.tables import Order
 from records.refusals import Refusal

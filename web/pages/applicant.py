@@ -273,7 +273,6 @@ async def take_signature(request: web.Request) -> web.StreamResponse:
         strokes=[[(round(p.x), round(p.y), p.t_ms) for p in stroke] for stroke in body.strokes],
         picture_digest=digest,
         elapsed_ms=elapsed_ms,
-        typed_name=(body.typed_name or "").strip(),
     )
     async with request.app[DATABASE].begin() as db:
         view = await sign(db, applicant_actor(request), command, clock=request.app[CLOCK])
@@ -287,7 +286,7 @@ async def _answer(request: web.Request, view: ConfirmationView, event: str) -> w
 
 
 def read_picture(text: str) -> bytes:
-    """Return the PNG that base64 `text` holds; raise `Refusal("picture_unreadable")` for anything else, or too large."""
+    """Return the PNG that base64 `text` holds; raise `Refusal("picture_unreadable")` for all else, or too large."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

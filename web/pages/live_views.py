@@ -5,7 +5,6 @@ from datetime import datetime
 
 from aid.confirmations import ConfirmationView, ObjectionKind
 from aid.money import format_fen
-from aid.states import ConfirmationState
 from aid.verification import CheckView, StillKind, VerificationView
 from signaling.messages import Json
 from web.refusal_texts import TEXTS

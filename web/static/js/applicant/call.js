@@ -84,7 +84,7 @@ export class Call {
   draw() {
     const room = this.session.room;
     if (!room) return;
-    const people = room.people.filter((person) => person.role !== "observer" && (person.admitted || person.role === "host"));
+    const people = room.people.filter((person) => person.role === "host" || (person.admitted && person.role !== "observer" && (person.present || person.seat_id === room.you)));
     const stage = this.onStage(people, room.you);
     let corner = 1;
     for (const person of people) {

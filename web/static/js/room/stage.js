@@ -112,6 +112,8 @@ export class Stage {
     const admit = byId("stage-admit", HTMLButtonElement);
     show(admit, applicant?.present === true && mayAdmit);
     if (applicant) admit.dataset["seat"] = applicant.seat_id;
+    const simulate = document.getElementById("stage-simulate");
+    if (simulate) show(simulate, applicant?.present !== true);
   }
 
   /**
