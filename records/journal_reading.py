@@ -212,8 +212,11 @@ def read_segment(name: str, data: bytes) -> Iterator[Record]:
             yield JournalFault("segment_torn", name, position)
             return
         length, kind = RECORD_HEAD.unpack_from(data, position)
-        if length > RECORD_BYTES_MAX or body_at + length > end or (kind == RecordType.HEADER) != (position == 0):
-            yield JournalFault("segment_torn" if position else "header_unreadable", name, position)
+        if length > RECORD_BYTES_MAX or (kind == RecordType.HEADER) != (position == 0):
+            yield JournalFault("record_unreadable" if position else "header_unreadable", name, position)
+            return
+        if body_at + length > end:
+            yield JournalFault("segment_torn", name, position)
             return
         record = _read_body(name, kind, data[body_at : body_at + length], position)
         yield record
@@ -221,7 +224,7 @@ def read_segment(name: str, data: bytes) -> Iterator[Record]:
             return
         position = body_at + length
     if end == 0:
-        yield JournalFault("header_unreadable", name, 0)
+        yield JournalFault("segment_torn", name, 0)
 
 
 def _read_body(name: str, kind: int, body: bytes, position: int) -> Record:

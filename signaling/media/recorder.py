@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 
 from records.journal import JournalError, JournalPosition, JournalWriter
 from records.journal_reading import Json
@@ -24,8 +25,11 @@ SLOW_S = 2.0
 class Recorder:
     """Records one hearing."""
 
-    def __init__(self, hearing_id: str, journal: JournalWriter, on_event: Callable[[MediaEvent], None]) -> None:
+    def __init__(
+        self, hearing_id: str, journal: JournalWriter, threads: Executor, on_event: Callable[[MediaEvent], None]
+    ) -> None:
         self.dropped = 0
+        self._threads = threads
         self._hearing_id = hearing_id
         self._journal = journal
         self._on_event = on_event
@@ -100,7 +104,7 @@ class Recorder:
     async def _store(self, store: Callable[[], int | None]) -> bool:
         """Let a thread write; tell when it takes too long or fails. Returns whether everything is on the disk."""
         self._journal.now_us()
-        storing = asyncio.get_running_loop().run_in_executor(None, store)
+        storing = asyncio.get_running_loop().run_in_executor(self._threads, store)
         try:
             done, _ = await asyncio.wait({storing}, timeout=SLOW_S)
             if not done:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from aiortc import RTCCertificate
@@ -28,6 +29,7 @@ FEEDBACK_TURNS = 2
 MEASURE_S = 1.0
 CLOSE_S = 10.0
 """How long the end of a hearing waits for the disk."""
+JOURNAL_THREADS = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,6 +51,8 @@ class MediaWorker:
         self._tasks: asyncio.TaskGroup | None = None
         self._runner: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        # Threads of their own: a disk that hangs must not take those that others wait for.
+        self._threads = ThreadPoolExecutor(JOURNAL_THREADS, thread_name_prefix="journal")
 
     # --- Lifetime
 
@@ -80,6 +84,7 @@ class MediaWorker:
         await self._runner
         self._runner = None
         self._port.close()
+        self._threads.shutdown(wait=False)
 
     async def _run(self, ready: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -144,7 +149,7 @@ class MediaWorker:
         """Begin to record into `journal`, which is the worker's from now on. Raises MediaRefused(`hearing_open`)."""
         if hearing_id in self._hearings:
             raise MediaRefused("hearing_open")
-        recorder = Recorder(hearing_id, journal, self._on_event)
+        recorder = Recorder(hearing_id, journal, self._threads, self._on_event)
         self._hearings[hearing_id] = Hearing(hearing_id, self, recorder, self._on_event)
         closed = self._recordings[hearing_id] = asyncio.Event()
         self.spawn(self._record(hearing_id, recorder, closed), "recorder")

@@ -165,7 +165,7 @@ def test_a_segment_without_even_a_header_does_not_stop_the_journal(tmp_path: Pat
     assert again.position().elapsed_ms == 5000
     again.close()
     assert [summary.number for summary in segments(tmp_path)] == [1, 2, 3]
-    assert [fault.code for fault in faults(tmp_path)] == ["header_unreadable"]
+    assert [fault.code for fault in faults(tmp_path)] == ["segment_torn"]
 
 
 @pytest.fixture
@@ -184,9 +184,10 @@ def three_segments(tmp_path: Path, clock: FixedClock) -> Path:
         (lambda data: data[:-3] + bytes((data[-3] ^ 1,)) + data[-2:], "chain_broken", "segment-000003.jfj"),
         (lambda data: data + data[-40:], "chain_broken", "segment-000003.jfj"),
         (lambda data: data[:-60], "chain_broken", "segment-000003.jfj"),
-        (lambda data: b"", "header_unreadable", "segment-000002.jfj"),
+        (lambda data: b"", "segment_torn", "segment-000002.jfj"),
+        (lambda data: b"\0" + data[1:5] + b"!" + data[6:], "header_unreadable", "segment-000002.jfj"),
     ],
-    ids=["a bit", "a record more", "a record less", "everything"],
+    ids=["a bit", "a record more", "a record less", "everything", "the header"],
 )
 def test_whoever_changes_a_segment_breaks_the_chain_by_name(
     three_segments: Path, tamper: Callable[[bytes], bytes], code: str, segment: str
