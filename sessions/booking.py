@@ -1,13 +1,14 @@
 """Booking a hearing and inviting its applicant."""
 
 import hashlib
+import itertools
 import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from records.actors import Actor, Permission
@@ -219,10 +220,9 @@ async def _number(db: AsyncSession, office: Office, command: BookSession) -> str
             raise Refusal("session_number_taken", number=number)
         return number
     stem = f"{office.short_name}远接〔{office_date(command.starts_at).year}〕"
-    taken = await db.scalar(
-        select(func.count()).select_from(Session).where(Session.number.startswith(stem, autoescape=True))
-    )
-    return f"{stem}{(taken or 0) + 1}号"
+    # Numbers given by hand may lie ahead: step over them.
+    numbers = set(await db.scalars(select(Session.number).where(Session.number.startswith(stem, autoescape=True))))
+    return next(number for n in itertools.count(len(numbers) + 1) if (number := f"{stem}{n}号") not in numbers)
 
 
 def _seats(

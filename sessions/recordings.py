@@ -186,6 +186,31 @@ async def _surveyed(directory: Path) -> Survey:
         raise Refusal("recording_missing") from error
 
 
+async def note_played(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> list[PlaybackFile]:
+    """Hand out what plays a recording, and take down who looked: somebody of an office that took part.
+
+    Raises Refusal: not_permitted, session_unknown, playback_missing.
+    """
+    actor.require(Permission.PLAY_RECORDING)
+    session = await session_of(db, session_id)
+    if actor.office_id not in {session.office_id, session.far_office_id}:
+        raise Refusal("not_permitted", permission=Permission.PLAY_RECORDING.value)
+    files = list(await db.scalars(select(PlaybackFile).where(PlaybackFile.session_id == session_id)))
+    if not files:
+        raise Refusal("playback_missing")
+    await record(
+        db,
+        actor,
+        "RecordingPlayed",
+        subject_kind="session",
+        subject_id=session_id,
+        session_id=session_id,
+        details={"files": len(files)},
+        clock=clock,
+    )
+    return files
+
+
 def _require_state(session: Session, state: SessionState) -> None:
     if session.state is state:
         return

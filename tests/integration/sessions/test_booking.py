@@ -93,6 +93,12 @@ async def test_a_number_is_given_once(database: Database, offices: None, clock: 
         assert await refused(book(db, WANG, booking(number="东检〔2026〕7号"), clock=clock)) == "session_number_taken"
 
 
+async def test_a_number_given_by_hand_is_stepped_over(database: Database, offices: None, clock: FixedClock) -> None:
+    async with database.begin() as db:
+        await book(db, WANG, booking(number="东营区院远接〔2026〕2号"), clock=clock)
+        assert (await book(db, WANG, booking(), clock=clock)).number == "东营区院远接〔2026〕3号"
+
+
 async def test_finance_books_no_hearings(database: Database, offices: None, clock: FixedClock) -> None:
     async with database.begin() as db:
         assert await refused(book(db, staff("chen", "陈", Role.FINANCE), booking(), clock=clock)) == "not_permitted"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from records.actors import system_actor
+from records.actors import Role, system_actor
 from records.clock import FixedClock
 from records.database import Database
 from records.journal import JournalWriter
@@ -19,10 +19,10 @@ from records.vault import Vault
 from records.verifier import verify_recording, verify_trail, verify_vault
 from sessions.proceedings import end, enter, start
 from sessions.queries import session_file
-from sessions.recordings import MadePlayback, add_mark, begin, record_playback, seal
+from sessions.recordings import MadePlayback, add_mark, begin, note_played, record_playback, seal
 from sessions.states import SessionState
 from sessions.tables import Recording, RecordingState
-from tests.support.people import WANG, ZHAO, Hearing, give_every_consent
+from tests.support.people import LIU, WANG, ZHAO, Hearing, give_every_consent, staff
 
 SYSTEM = system_actor("recorder")
 KEY = SigningKey.generate()
@@ -175,6 +175,23 @@ async def test_a_recording_is_begun_only_in_session_and_in_one_place(
         first = await begin(db, SYSTEM, session_id, directory="a", clock=clock)
         assert await begin(db, SYSTEM, session_id, directory="a", clock=clock) is first
         assert await refused(begin(db, SYSTEM, session_id, directory="b", clock=clock)) == "recording_elsewhere"
+
+
+async def test_whoever_plays_a_recording_is_on_the_trail_and_strangers_do_not_play_it(
+    database: Database, hearing: Hearing, clock: FixedClock
+) -> None:
+    session_id = hearing.session_id
+    approver = staff("sun", "孙法", Role.APPROVER)
+    made = MadePlayback(hearing.host_seat, "a.webm", starts_ms=0, duration_ms=1, has_video=True, has_audio=True)
+    async with database.begin() as db:
+        assert await refused(note_played(db, approver, session_id, clock=clock)) == "playback_missing"
+        await record_playback(db, SYSTEM, session_id, [made], clock=clock)
+        assert [file.path for file in await note_played(db, approver, session_id, clock=clock)] == ["a.webm"]
+        for stranger in (LIU, hearing.gao, staff("x", "某", Role.APPROVER, office_id="elsewhere")):
+            assert await refused(note_played(db, stranger, session_id, clock=clock)) == "not_permitted"
+    async with database.read() as db:
+        played = [entry for entry in await entries_of(db, session_id=session_id) if entry.event == "RecordingPlayed"]
+    assert [entry.actor_id for entry in played] == ["sun"]
 
 
 async def test_playback_files_made_again_replace_the_old(
