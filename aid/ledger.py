@@ -261,10 +261,10 @@ async def free(db: AsyncSession, actor: Actor, case_id: str, reason: str, *, clo
 
 
 async def fly(db: AsyncSession, actor: Actor, order: Order, *, clock: Clock) -> Hold:
-    """Turn an order's reservation into money in flight. Refusals: nothing_reserved."""
+    """Turn an order's reservation into money in flight. Refusals: already_settled."""
     hold = await open_hold(db, order.case_id)
     if hold is None or hold.kind != "reservation" or hold.amount_fen != order.amount_fen:
-        raise Refusal("nothing_reserved")
+        raise Refusal("already_settled")
     books = await _lock(db, hold.fund_id)
     await _resolve(db, hold, "posted", clock=clock)
     entry = _entry(hold, EntryKind.RELEASED, f"released/{order.reference}", order_id=order.id)
