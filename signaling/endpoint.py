@@ -153,10 +153,10 @@ async def _converse(
             # The socket is gone, and nothing will ever wake the writer.
             writing.cancel()
         else:
-            # The server closes. The writer first gets its bounded time to say why; then the reader must be off the
-            # socket, because aiohttp waits for the peer's close frame only when nobody else reads, and without that
-            # wait the peer's last words make its kernel drop what it was told, and it sees 1006 in place of a reason.
-            await asyncio.wait({writing})
+            # The server closes. Leaving the group waits, bounded, until the writer has said why; the reader must be off
+            # the socket before it is closed, because aiohttp waits for the peer's close frame only when nobody else
+            # reads, and without that wait the peer's last words make its kernel drop what it was told: it would see
+            # 1006 in place of the reason.
             reading.cancel()
     if not writing.cancelled() and (error := writing.result()) is not None:
         raise error

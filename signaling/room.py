@@ -200,17 +200,16 @@ def _link_news(room: Room, event: OfferMade | LinkStood | LinkBroke) -> Decision
             return room, send([place], Offer(event.offer_id, event.sdp, dict(event.streams)))
         case LinkStood():
             room = room.with_place(replace(place, link="connected", media_tries=0))
-            return room, [*journal(room, "LinkConnected", seat_id=place.seat_id), *show(room)]
+            return room, show(room)
         case LinkBroke():
-            return _link_broke(room, event)
+            return _link_broke(room, place)
     assert_never(event)
 
 
-def _link_broke(room: Room, event: LinkBroke) -> Decision:
-    place = room.places[event.seat_id]
+def _link_broke(room: Room, place: Place) -> Decision:
     again = place.media_tries < MEDIA_TRIES
     room = room.with_place(replace(place, link="lost", media_tries=place.media_tries + 1))
-    effects: list[Effect] = [*journal(room, "LinkLost", seat_id=place.seat_id, reason=event.reason), *show(room)]
+    effects = show(room)
     if again:
         return room, [*effects, AddToMedia(place.seat_id, place.silenced)]
     told = [place, *(host for host in room.hosts() if host.seat_id != place.seat_id)]

@@ -246,7 +246,8 @@ class RoomRunner:
 
     async def _end(self, by: str) -> None:
         position = self._media.position(self.hearing_id)
-        await self._media.close_hearing(self.hearing_id)
+        if position is not None:
+            await self._media.close_hearing(self.hearing_id)
         await self._ports.proceedings.ended(self.hearing_id, by, None if position is None else position.elapsed_ms)
 
     async def _use_media(

@@ -55,9 +55,9 @@ class FakeMediaPlane:
 
     async def close_hearing(self, hearing_id: str) -> None:
         self._called("close_hearing", hearing_id)
-        hearing = self.hearings.pop(hearing_id, None)
-        if hearing is not None:
-            await asyncio.to_thread(hearing.journal.close)
+        hearing = self._hearing(hearing_id)
+        del self.hearings[hearing_id]
+        await asyncio.to_thread(hearing.journal.close)
 
     async def add_participant(self, hearing_id: str, seat_id: str) -> None:
         self._called("add_participant", hearing_id, seat_id)
@@ -75,7 +75,8 @@ class FakeMediaPlane:
 
     async def remove_participant(self, hearing_id: str, seat_id: str) -> None:
         self._called("remove_participant", hearing_id, seat_id)
-        self._hearing(hearing_id).seats.pop(seat_id, None)
+        if self._hearing(hearing_id).seats.pop(seat_id, None) is None:
+            raise MediaRefused("seat_unknown")
 
     def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
         self._called("set_muted", hearing_id, seat_id, str(muted))

@@ -53,7 +53,7 @@ class Page:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 while True:
-                    message = await self._next()
+                    message = await self.next()
                     if wanted(message):
                         return message
                     passed.append(json.dumps(message, ensure_ascii=False))
@@ -86,7 +86,7 @@ class Page:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 while True:
-                    message = await self._next()
+                    message = await self.next()
                     if message["type"] == "closing":
                         reason = message["reason"]
         except EOFError:
@@ -110,7 +110,8 @@ class Page:
         assert isinstance(connection.transport, asyncio.Transport)
         return connection.transport
 
-    async def _next(self) -> Message:
+    async def next(self) -> Message:
+        """Return the next message. Raises EOFError with the close code."""
         message = await self._socket.receive()
         if message.type is not WSMsgType.TEXT:
             raise EOFError(self._socket.close_code)

@@ -155,6 +155,21 @@ async def test_an_end_that_the_record_refuses_is_no_end_and_the_recording_goes_o
     assert await gao.closed() == ("ended", 4001)
 
 
+async def test_a_hearing_whose_recording_could_not_be_opened_again_can_still_be_ended(
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports, journals: FolderJournals
+) -> None:
+    async with serving(media, ports) as house:
+        media.on_event = house.hub.take_media_event
+        await begin(house)
+    journals.fail = OSError(28, "No space left on device")
+    async with serving(media, ports) as house:
+        li = await house.comes("li")
+        await li.told("refused", code="recording_unavailable")
+        await li.say("end")
+        assert await li.closed() == ("ended", 4001)
+    assert ("ended", "li", "without") in record.happened
+
+
 async def test_a_record_out_of_reach_is_told_to_the_host_and_nobody_falls_out(
     house: House, record: MemoryProceedings
 ) -> None:

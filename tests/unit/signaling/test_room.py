@@ -342,6 +342,14 @@ def test_an_absent_visitor_is_admitted_only_once_there() -> None:
     assert "zhao" not in model.admitted
 
 
+def test_somebody_gone_at_the_moment_of_admission_is_admitted_and_not_heard() -> None:
+    model = in_session()
+    model.goes("zhao")
+    room, effects = decide(model.room, SeatAdmitted("li", "zhao"))
+    assert room.places["zhao"].admitted
+    assert not any(isinstance(effect, AddToMedia) for effect in effects)
+
+
 def test_a_recording_that_could_not_be_opened_again_is_tried_again_when_the_host_asks() -> None:
     model = in_session()
     restart(model)
