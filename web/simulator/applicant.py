@@ -68,10 +68,10 @@ _BY_REASON = {"ended": Outcome.ENDED, "left": Outcome.LEFT, "moved": Outcome.MOV
 
 @dataclass(slots=True)
 class Report:
-    """What happened. ``sentence`` is what the server said when it refused."""
+    """What happened. ``told`` is what the server said when it refused."""
 
     outcome: Outcome = Outcome.LEFT
-    sentence: str = ""
+    told: str = ""
     session_id: str = ""
     admitted: bool = False
     confirmed: bool = False
@@ -85,8 +85,9 @@ class Report:
         """Whether the hearing took its course, from the applicant's side."""
         return self.outcome in (Outcome.ENDED, Outcome.LEFT)
 
-    def describe(self) -> str:
-        """Return one Chinese line for the command line."""
+    @property
+    def sentence(self) -> str:
+        """What happened in one Chinese line, for the command line and the log."""
         done = [
             word
             for word, true in (
@@ -99,7 +100,11 @@ class Report:
             if true
         ]
         head = f"模拟申请人：{_WORDS[self.outcome]}"
-        return "；".join([f"{head}（{self.sentence}）" if self.sentence else head, *done]) + "。"
+        return "；".join([f"{head}（{self.told.rstrip('。')}）" if self.told else head, *done]) + "。"
+
+    def describe(self) -> str:
+        """Return ``sentence``."""
+        return self.sentence
 
 
 async def run(url: str, id_tail: str, *, options: Options | None = None) -> Report:
@@ -117,7 +122,7 @@ async def run(url: str, id_tail: str, *, options: Options | None = None) -> Repo
             async with asyncio.timeout(options.lifetime_s) as lifetime:
                 await _Applicant(visit, id_tail, options, report).attend()
         except VisitRefused as refused:
-            report.outcome, report.sentence = Outcome.REFUSED, refused.sentence
+            report.outcome, report.told = Outcome.REFUSED, refused.sentence
         except (aiohttp.ClientError, TimeoutError) as error:
             log.info("the visit ended: %r", error)
             report.outcome = Outcome.LIFETIME_OVER if lifetime.expired() else Outcome.UNREACHABLE
@@ -175,7 +180,7 @@ class _Applicant:
     def _conclude(self, closed: Closed) -> None:
         self._report.outcome = _BY_REASON.get(closed.reason, Outcome.REFUSED)
         if self._report.outcome is Outcome.REFUSED:
-            self._report.sentence = closed.told
+            self._report.told = closed.told
 
     def _room_changed(self, shown: Shown) -> None:
         if shown.in_call and not self._report.admitted:

@@ -59,7 +59,7 @@ async def test_she_is_received_shows_her_card_confirms_signs_and_goes_when_it_en
     assert [kind for kind, _ in house.desk.posts] == ["confirm", "sign"]
     assert house.desk.posts[0][1] == {"amount_fen": 2_000_000, "account_fingerprint": "f00d"}
     assert report.said[:2] == [Utterance.GREETING, Utterance.CARD_FRONT]
-    assert report.describe() == "模拟申请人：接访已经结束；已被请入；已确认数额和账号；已签名。"
+    assert report.sentence == "模拟申请人：接访已经结束；已被请入；已确认数额和账号；已签名。"
 
 
 async def test_her_signature_is_strokes_with_time_and_the_picture_of_them(house: House, li: Prosecutor) -> None:
@@ -144,13 +144,13 @@ async def test_when_her_time_is_over_she_leaves(house: House, li: Prosecutor) ->
 
 async def test_wrong_characters_are_reported_in_the_pages_words(house: House) -> None:
     report = await run(house.invitation, "0000", options=QUICK)
-    assert (report.outcome, report.sentence) == (Outcome.REFUSED, "证件号码后四位不对，还可以试 4 次")
+    assert (report.outcome, report.told) == (Outcome.REFUSED, "证件号码后四位不对，还可以试 4 次")
     assert not report.finished
 
 
 async def test_a_wrong_link_is_reported_in_the_pages_words(house: House) -> None:
     report = await run(house.invitation + "x", "9963", options=QUICK)
-    assert (report.outcome, report.sentence) == (Outcome.REFUSED, "这个链接不对。")
+    assert (report.outcome, report.told) == (Outcome.REFUSED, "这个链接不对。")
 
 
 @pytest.mark.parametrize("moves", [True, False])
@@ -164,9 +164,9 @@ async def test_a_seat_in_use_on_another_device_is_taken_over_only_when_she_may(h
 async def test_a_server_that_is_not_there_is_reported(unused_tcp_port: int) -> None:
     report = await run(f"http://127.0.0.1:{unused_tcp_port}/i/letter", "9963", options=QUICK)
     assert report.outcome is Outcome.UNREACHABLE
-    assert report.describe() == "模拟申请人：连不上服务。"
+    assert report.sentence == "模拟申请人：连不上服务。"
 
 
 def test_a_report_names_what_was_done() -> None:
     report = Report(outcome=Outcome.ENDED, admitted=True, objected=True, reconnects=2)
-    assert report.describe() == "模拟申请人：接访已经结束；已被请入；已提出异议；中途重新接上 2 次。"
+    assert report.sentence == "模拟申请人：接访已经结束；已被请入；已提出异议；中途重新接上 2 次。"
