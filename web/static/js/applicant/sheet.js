@@ -1,6 +1,7 @@
 import { getJson, once, postJson, RequestRefused } from "../live/api.js";
 import { byId, show, write } from "../live/dom.js";
 import { Pad, typedPicture } from "../live/signature.js";
+import { say } from "../live/texts.js";
 
 /**
  * The sheet that comes up over the picture: amount and account to confirm, then the signature.
@@ -11,6 +12,7 @@ import { Pad, typedPicture } from "../live/signature.js";
  * @property {string} amount_text
  * @property {string} capital
  * @property {string} payee
+ * @property {string} holder_relation  whose account it is, when not the applicant's own
  * @property {string} bank_name
  * @property {string} account_masked
  * @property {string} account_fingerprint
@@ -116,8 +118,16 @@ export class ConfirmationSheet {
       show(part, part.getAttribute("data-sheet") === state);
     }
     if (!this.shown || !visible) return;
-    const { amount_text, capital, payee, bank_name, account_masked, case_number } = this.shown;
-    const facts = { amount: `¥${amount_text}`, capital, payee, bank: bank_name, account: account_masked, case: case_number };
+    const { amount_text, capital, payee, holder_relation, bank_name, account_masked, case_number } = this.shown;
+    const who = { name: payee, relation: holder_relation };
+    const facts = {
+      amount: `¥${amount_text}`,
+      capital,
+      payee: say(holder_relation ? "payee.other" : "payee.own", who),
+      bank: bank_name,
+      account: account_masked,
+      case: case_number,
+    };
     for (const [name, value] of Object.entries(facts)) {
       for (const node of this.node.querySelectorAll(`[data-fact="${name}"]`)) write(node, value);
     }

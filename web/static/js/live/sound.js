@@ -30,7 +30,7 @@ export async function ring(times = 1) {
     tone(audio, 784, start + i * 1.2, 0.5);
     tone(audio, 587, start + i * 1.2 + 0.35, 0.7);
   }
-  if ("vibrate" in navigator) navigator.vibrate(Array(times).fill([300, 200]).flat());
+  if ("vibrate" in navigator && navigator.userActivation?.hasBeenActive) navigator.vibrate(Array(times).fill([300, 200]).flat());
   await new Promise((resolve) => window.setTimeout(resolve, times * 1200));
 }
 

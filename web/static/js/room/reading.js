@@ -75,7 +75,7 @@ export class ReadingPanel {
     this.drawSteps(shown);
     const objection = byId("reading-objection", HTMLElement);
     show(objection, again);
-    write(byId("reading-objection-words", HTMLElement), shown.objection);
+    write(byId("reading-objection-words", HTMLElement), say("reading.objection", { words: shown.objection }));
     const picture = byId("reading-signature", HTMLImageElement);
     show(byId("reading-signature-box", HTMLElement), shown.signature_url !== null);
     if (shown.signature_url && picture.getAttribute("src") !== shown.signature_url) picture.src = shown.signature_url;
@@ -84,14 +84,15 @@ export class ReadingPanel {
   /** @param {Reading} shown */
   drawSteps(shown) {
     const rank = { none: 0, objected: 1, asked: 1, confirmed: 2, signed: 3 }[shown.state];
+    const waits = shown.state === "asked" || shown.state === "confirmed";
     const steps = /** @type {const} */ (["asked", "confirmed", "signed"]);
     for (const [i, step] of steps.entries()) {
       const node = byId(`step-${step}`, HTMLElement);
-      const done = rank > i;
-      node.dataset["kind"] = done ? "done" : rank === i && rank > 0 ? "now" : "later";
+      const kind = rank > i ? "done" : waits && rank === i ? "now" : "later";
+      node.dataset["kind"] = kind;
       const at = shown.elapsed_ms[step];
       write(byId(`step-${step}-at`, HTMLElement), at === null ? "" : clockText(at));
-      write(byId(`step-${step}-words`, HTMLElement), say(`reading.${step}_${done ? "done" : rank === i && rank > 0 ? "now" : "later"}`));
+      write(byId(`step-${step}-words`, HTMLElement), say(`reading.${step}_${kind}`));
     }
   }
 }

@@ -78,7 +78,7 @@ export class WaitingList {
         this.admit(person.seat_id);
       });
       row.append(admit);
-    } else if (person.admitted) {
+    } else if (person.admitted && person.present) {
       row.append(this.act(person.muted ? "guest.unmute" : "guest.mute", () => {
         this.session.send({ type: "mute", seat_id: person.seat_id, muted: !person.muted });
       }));
