@@ -149,6 +149,7 @@ def _read_symbols(data: bytes, position: int, count: int) -> tuple[list[int], in
 CAP_MIN_BPS = 60_000
 CAP_MAX_BPS = 4_000_000
 """Above this a cap means nothing any more: nobody sends that much here."""
+QUEUE_LONG_S = 0.25
 SENT_KEPT = 4096
 
 
@@ -214,7 +215,8 @@ class Downlink:
         enough = sum(entry[1] + entry[2] for entry in self._told) >= 20
         if queue_s > 0.1 or (self.loss_pct > 12 and enough):
             if at - self._lowered_at >= 0.35:
-                self.cap_bps = max(CAP_MIN_BPS, 0.85 * min(arriving_bps, self.cap_bps or arriving_bps))
+                # What arrives while there is a queue is what the line carries; a long queue needs room to drain.
+                self.cap_bps = max(CAP_MIN_BPS, (0.85 if queue_s < QUEUE_LONG_S else 0.6) * arriving_bps)
                 self._lowered_at = at
         elif queue_s < 0.05 and self.cap_bps is not None:
             self.cap_bps *= 1.1 ** min(1.0, max(0.0, at - max(self._raised_at, self._lowered_at)))

@@ -1,0 +1,230 @@
+"""Hostile datagrams: dropped, counted under a name, never an exception, never a hijacked link."""
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from aioice import stun
+from aiortc import RTCCertificate
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from signaling.media.link import ADDRESS_SILENT_S, ANSWER_S, CONSENT_S, DTLS_QUEUE_MAX, Link
+from signaling.media.port import ADDRESSES_A_LINK_MAX, Port, Way
+
+CERTIFICATE = RTCCertificate.generateCertificate()
+PHONE = ("192.0.2.10", 5000)
+ELSEWHERE = ("192.0.2.66", 6000)
+
+
+class Nobody:
+    """A link owner who only remembers."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.lost: list[str] = []
+
+    def link_connected(self, link: Link) -> None:
+        raise AssertionError("nobody shook hands")
+
+    def link_lost(self, link: Link, reason: str) -> None:
+        self.lost.append(reason)
+
+    def rtp_arrived(self, link: Link, data: bytes, at: float) -> None:
+        self.arrived += 1
+
+    def rtcp_arrived(self, link: Link, data: bytes, at: float) -> None:
+        self.arrived += 1
+
+
+class Deaf(socket.socket):
+    """A socket that remembers what it was to send."""
+
+    def __init__(self) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sent: list[tuple[bytes, object]] = []
+
+    def sendto(self, data: bytes, address: object) -> int:  # type: ignore[override]
+        self.sent.append((data, address))
+        return len(data)
+
+
+@pytest.fixture
+def wire() -> Iterator[Deaf]:
+    wire = Deaf()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def port(wire: Deaf) -> Port:
+    port = Port(("192.0.2.1",), 40000)
+    port._sockets = [wire]
+    return port
+
+
+@pytest.fixture
+async def link(port: Port) -> Link:
+    link = Link(CERTIFICATE, Nobody(), port.drops, 0.0)
+    port.add(link)
+    return link
+
+
+def check(
+    link: Link, *, nominated: bool = True, password: str | None = None, transaction: bytes | None = None
+) -> bytes:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, transaction)
+    message.attributes["USERNAME"] = f"{link.ufrag}:other"
+    message.attributes["PRIORITY"] = 1
+    if nominated:
+        message.attributes["USE-CANDIDATE"] = None
+    message.add_message_integrity((password or link.password).encode())
+    return bytes(message)
+
+
+def came_from(link: Link) -> object:
+    return link.way.address if link.way is not None else None
+
+
+async def test_a_check_with_integrity_is_answered_and_gives_the_link_its_address(
+    port: Port, link: Link, wire: Deaf
+) -> None:
+    port.datagram_arrived(0, check(link), PHONE, 1.0)
+    assert came_from(link) == PHONE
+    ((data, address),) = wire.sent
+    answer = stun.parse_message(data)
+    assert address == PHONE
+    assert answer.message_class == stun.Class.RESPONSE
+    assert answer.attributes["XOR-MAPPED-ADDRESS"] == PHONE
+    assert answer.check_message_integrity(link.password.encode())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: data[:30], "stun_malformed"),
+        (lambda data: data[:4] + b"\0\0\0\0" + data[8:], "stun_malformed"),
+        (lambda data: data[:-1] + bytes((data[-1] ^ 1,)), "stun_malformed"),
+        (lambda data: data[:4], "too_short"),
+        (lambda data: b"\x01\x01" + data[2:], "stun_malformed"),
+    ],
+    ids=["cut", "another cookie", "a wrong fingerprint", "almost nothing", "another kind"],
+)
+async def test_a_spoilt_check_is_counted_and_not_answered(
+    port: Port, link: Link, wire: Deaf, spoil: object, reason: str
+) -> None:
+    assert callable(spoil)
+    port.datagram_arrived(0, spoil(check(link)), PHONE, 1.0)
+    assert wire.sent == []
+    assert link.way is None
+    assert port.drops == Counter({reason: 1})
+
+
+async def test_a_check_with_another_password_is_not_answered(port: Port, link: Link, wire: Deaf) -> None:
+    port.datagram_arrived(0, check(link, password="guessed"), ELSEWHERE, 1.0)
+    assert (wire.sent, link.way) == ([], None)
+    assert port.drops == Counter({"stun_bad_integrity": 1})
+
+
+async def test_a_check_for_nobody_is_not_answered(port: Port, link: Link, wire: Deaf) -> None:
+    data = check(link)
+    port.remove(link)
+    port.datagram_arrived(0, data, PHONE, 1.0)
+    assert wire.sent == []
+    assert port.drops == Counter({"stun_unknown_user": 1})
+
+
+async def test_a_phone_that_changes_its_address_is_followed_at_once(port: Port, link: Link) -> None:
+    port.datagram_arrived(0, check(link), PHONE, 1.0)
+    port.datagram_arrived(0, check(link), ELSEWHERE, 1.1)
+    assert came_from(link) == ELSEWHERE
+
+
+async def test_a_check_that_nominates_nothing_does_not_move_a_living_link(port: Port, link: Link) -> None:
+    port.datagram_arrived(0, check(link), PHONE, 1.0)
+    port.datagram_arrived(0, check(link, nominated=False), ELSEWHERE, 2.0)
+    assert came_from(link) == PHONE
+    port.datagram_arrived(0, check(link, nominated=False), ELSEWHERE, 1.1 + ADDRESS_SILENT_S)
+    assert came_from(link) == ELSEWHERE
+
+
+async def test_a_captured_check_sent_from_elsewhere_does_not_draw_the_stream_there(
+    port: Port, link: Link, wire: Deaf
+) -> None:
+    captured = check(link)
+    port.datagram_arrived(0, captured, PHONE, 1.0)
+    wire.sent.clear()
+    port.datagram_arrived(0, captured, ELSEWHERE, 1.1)
+    assert came_from(link) == PHONE
+    assert wire.sent == []
+    assert port.drops == Counter({"stun_copied": 1})
+    port.datagram_arrived(0, captured, PHONE, 1.2)
+    assert len(wire.sent) == 1
+
+
+async def test_media_before_a_check_and_media_before_the_handshake_are_dropped(port: Port, link: Link) -> None:
+    port.datagram_arrived(0, b"\x80" + bytes(50), PHONE, 1.0)
+    port.datagram_arrived(0, check(link), PHONE, 1.0)
+    port.datagram_arrived(0, b"\x80" + bytes(50), PHONE, 1.0)
+    port.datagram_arrived(0, b"\x50" + bytes(50), PHONE, 1.0)
+    assert port.drops == Counter({"unknown_address": 1, "srtp_too_early": 1, "unknown_protocol": 1})
+
+
+async def test_a_flood_of_handshake_records_is_bounded(port: Port, link: Link) -> None:
+    port.datagram_arrived(0, check(link), PHONE, 1.0)
+    for _ in range(1000):
+        port.datagram_arrived(0, b"\x16" + bytes(50), PHONE, 1.0)
+    assert port.drops["dtls_queue_full"] == 1000 - DTLS_QUEUE_MAX
+
+
+async def test_addresses_that_a_link_may_have_are_bounded(port: Port, link: Link) -> None:
+    for number in range(200):
+        port.datagram_arrived(0, check(link), ("192.0.2.10", 1000 + number), float(number))
+    assert len(port._ways) == ADDRESSES_A_LINK_MAX
+    assert came_from(link) == ("192.0.2.10", 1199)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=2048), position=st.integers(0, 200), flip=st.integers(1, 255))
+async def test_no_datagram_raises(port: Port, link: Link, data: bytes, position: int, flip: int) -> None:
+    port.datagram_arrived(0, data, PHONE, 1.0)
+    spoilt = bytearray(check(link))
+    # The last 8 bytes are the fingerprint, which guards against mistakes and not against people.
+    spoilt[position % (len(spoilt) - 8)] ^= flip
+    port.datagram_arrived(0, bytes(spoilt), ELSEWHERE, 1.0)
+    port.datagram_arrived(0, bytes(spoilt[: position % len(spoilt)]), ELSEWHERE, 1.0)
+    assert came_from(link) != ELSEWHERE
+
+
+async def test_a_link_is_given_up_when_checks_stop(link: Link, wire: Deaf) -> None:
+    way = Way((0, PHONE), wire, Counter())
+    assert link.overdue(ANSWER_S - 1) is None
+    assert link.overdue(ANSWER_S + 1) == "unanswered"
+    link.check_passed(way, nominated=True, transaction=os.urandom(12), at=20.0)
+    link._fingerprints = (("sha-256", "AB"),)
+    assert link.overdue(20.0 + CONSENT_S - 1) is None
+    assert link.overdue(20.0 + CONSENT_S + 1) == "silent"
+
+
+async def test_a_lost_link_is_told_once() -> None:
+    owner = Nobody()
+    link = Link(CERTIFICATE, owner, Counter(), time.monotonic())
+    link.lose("silent")
+    link.lose("closed")
+    assert owner.lost == ["silent"]
+
+
+async def test_two_addresses_share_one_port() -> None:
+    port = Port(("127.0.0.1", "127.0.0.2"), 0)
+    port.open()
+    try:
+        assert port.port > 0
+        assert {sock.getsockname() for sock in port._sockets} == {
+            ("127.0.0.1", port.port),
+            ("127.0.0.2", port.port),
+        }
+    finally:
+        port.close()

@@ -1,0 +1,141 @@
+"""RTP and RTCP on bytes: rewriting is exact, and no bytes make a parser raise."""
+
+import struct
+
+import pytest
+from aiortc import rtp as reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaling.media import rtp
+from signaling.media.congestion import UplinkFeedback, read_feedback
+
+
+def packet(extensions: bytes = b"", *, sequence: int = 7, payload: bytes = b"sound") -> bytes:
+    first = 0x90 if extensions else 0x80
+    block = b"\xbe\xde" + struct.pack(">H", len(extensions) // 4) + extensions if extensions else b""
+    return struct.pack(">BBHII", first, 111, sequence, 1000, 42) + block + payload
+
+
+def test_a_transport_number_is_written_over_the_one_that_is_there() -> None:
+    data = packet(b"\x10\x7f\x31\x00\x05\x00\x00\x00")
+    numbered = rtp.with_transport_number(data, 0xABCD)
+    assert numbered == data.replace(b"\x31\x00\x05", b"\x31\xab\xcd")
+
+
+@pytest.mark.parametrize("extensions", [b"", b"\x10\x7f\x00\x00"], ids=["no extension", "another extension"])
+def test_a_transport_number_is_added_where_there_is_none(extensions: bytes) -> None:
+    data = packet(extensions)
+    numbered = rtp.with_transport_number(data, 0x1234)
+    place = rtp.extension_at(numbered, rtp.TRANSPORT_WIDE_ID)
+    assert numbered[place : place + 2] == b"\x12\x34"
+    assert (rtp.extension_at(numbered, rtp.AUDIO_LEVEL_ID) >= 0) == bool(extensions)
+    parsed = reference.RtpPacket.parse(numbered, reference.HeaderExtensionsMap())
+    assert (parsed.sequence_number, parsed.ssrc, parsed.payload) == (7, 42, b"sound")
+
+
+def test_a_nack_asks_for_exactly_the_numbers_it_was_made_of() -> None:
+    wanted = [65530, 65534, 65535, 0, 3, 100, 117]
+    (part,) = rtp.read_rtcp(rtp.make_nack(42, wanted))
+    assert list(rtp.read_nack(part)) == wanted
+    (parsed,) = reference.RtcpPacket.parse(rtp.make_nack(42, wanted))
+    assert isinstance(parsed, reference.RtcpRtpfbPacket)
+    assert [number & 0xFFFF for number in parsed.lost] == wanted
+
+
+@pytest.mark.parametrize("bitrate", [60_000, 262_143, 262_144, 4_000_000, 20_000_000])
+def test_a_remb_says_the_rate_that_it_was_made_of(bitrate: int) -> None:
+    data = rtp.make_remb(bitrate, [1, 2])
+    (part,) = rtp.read_rtcp(data)
+    read = rtp.read_remb(part)
+    assert read is not None and 0 <= bitrate - read < bitrate / 100_000
+    (parsed,) = reference.RtcpPacket.parse(data)
+    assert isinstance(parsed, reference.RtcpPsfbPacket)
+    assert reference.unpack_remb_fci(parsed.fci) == (read, [1, 2])
+
+
+def test_a_keyframe_request_is_one_for_others_too() -> None:
+    (parsed,) = reference.RtcpPacket.parse(rtp.make_pli(42))
+    assert isinstance(parsed, reference.RtcpPsfbPacket)
+    assert (parsed.fmt, parsed.media_ssrc) == (reference.RTCP_PSFB_PLI, 42)
+
+
+def test_a_passed_on_sender_report_keeps_its_times_and_loses_what_concerns_others() -> None:
+    info = reference.RtcpSenderInfo(ntp_timestamp=1 << 40, rtp_timestamp=99, packet_count=3, octet_count=4)
+    block = reference.RtcpReceiverInfo(5, 0, 0, 0, 0, 0, 0)
+    (part,) = rtp.read_rtcp(bytes(reference.RtcpSrPacket(42, info, [block])))
+    bare = rtp.bare_sender_report(part)
+    assert bare is not None
+    (parsed,) = reference.RtcpPacket.parse(bare)
+    assert parsed == reference.RtcpSrPacket(42, info, [])
+
+
+def test_a_receiver_report_block_is_read_and_passed_on_whole() -> None:
+    block = reference.RtcpReceiverInfo(42, 64, 5, 6, 7, 0x11223344, 0x10000)
+    (part,) = rtp.read_rtcp(bytes(reference.RtcpRrPacket(9, [block])))
+    (read,) = rtp.read_reports(part)
+    assert (read.ssrc, read.fraction_lost, read.last_report, read.delay) == (42, 64, 0x11223344, 0x10000)
+    (parsed,) = reference.RtcpPacket.parse(rtp.make_receiver_report(9, [read.data]))
+    assert parsed == reference.RtcpRrPacket(9, [block])
+
+
+@pytest.mark.parametrize(
+    ("payload", "begins", "keyframe", "data"),
+    [
+        (b"\x10\x00abc", True, True, b"\x00abc"),
+        (b"\x10\x01abc", True, False, b"\x01abc"),
+        (b"\x00\x00abc", False, False, b"\x00abc"),
+        (b"\x90\x80\x05\x00abc", True, True, b"\x00abc"),
+        (b"\x90\x80\x85\x05\x00abc", True, True, b"\x00abc"),
+        (b"\x90\xf0\x85\x05\x09\x07\x00abc", True, True, b"\x00abc"),
+    ],
+)
+def test_the_vp8_descriptor_is_taken_off(payload: bytes, begins: bool, keyframe: bool, data: bytes) -> None:
+    assert rtp.read_vp8(payload) == rtp.Vp8Payload(begins, keyframe, data)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_a_parser_raise(data: bytes) -> None:
+    head = rtp.read_head(data)
+    if head is not None:
+        payload = rtp.payload_of(data, head)
+        rtp.read_vp8(payload)
+        rtp.vp8_size(payload)
+        rtp.extension_at(data, 3)
+        rtp.with_transport_number(data, 1)
+    for part in rtp.read_rtcp(data):
+        rtp.read_reports(part)
+        rtp.sender_of(part)
+        rtp.target_of(part)
+        rtp.bare_sender_report(part)
+        rtp.read_remb(part)
+        list(rtp.read_nack(part))
+        list(read_feedback(part))
+
+
+@given(
+    first=st.integers(0, 0xFFFF),
+    gaps=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 300_000)), min_size=1, max_size=60),
+)
+def test_feedback_tells_every_arrival_and_every_loss(first: int, gaps: list[tuple[int, int]]) -> None:
+    feedback = UplinkFeedback()
+    number, at_us = first, 5_000_000
+    arrivals: dict[int, int] = {}
+    for step, wait_us in gaps:
+        number += step
+        at_us += wait_us
+        arrivals[number & 0xFFFF] = at_us
+        feedback.arrived(number & 0xFFFF, at_us / 1e6)
+    told: dict[int, int | None] = {}
+    report = feedback.report(42)
+    while report is not None:
+        (part,) = rtp.read_rtcp(report)
+        told.update(read_feedback(part))
+        report = feedback.report(42)
+    offset = None
+    for number, arrival_us in told.items():
+        assert (number in arrivals) == (arrival_us is not None)
+        if arrival_us is not None:
+            offset = arrivals[number] - arrival_us if offset is None else offset
+            assert abs(arrivals[number] - arrival_us - offset) <= 300
+    assert set(arrivals) <= set(told)

@@ -1,0 +1,97 @@
+"""Offers that others can read, and answers that are refused by name when they make no sense."""
+
+import pytest
+from aiortc import sdp as reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaling.media.events import MediaRefused
+from signaling.media.sdp import Section, Transport, make_offer, read_answer
+
+TRANSPORT = Transport("0a1b2c3d", "p" * 32, ":".join(["AB"] * 32), ("127.0.0.1", "192.0.2.7"), 40000)
+SECTIONS = [
+    Section("0", "audio", "recvonly", "host"),
+    Section("1", "video", "recvonly", "host"),
+    Section("2", "audio", "sendonly", "gao", 4242),
+    Section("3", "video", "inactive", "gone"),
+]
+FINGERPRINT = "a=fingerprint:sha-256 " + ":".join(["CD"] * 32)
+ANSWER = "\r\n".join(
+    [
+        "v=0",
+        "o=- 1 1 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+        "a=mid:0",
+        "a=sendonly",
+        "a=setup:active",
+        FINGERPRINT,
+        "a=ssrc:77 cname:x",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+        "a=mid:2",
+        "a=recvonly",
+        "a=setup:active",
+        FINGERPRINT,
+        "",
+    ]
+)
+
+
+def test_an_offer_is_understood_as_it_was_meant() -> None:
+    parsed = reference.SessionDescription.parse(make_offer(TRANSPORT, 3, SECTIONS))
+    assert [group.items for group in parsed.group] == [["0", "1", "2", "3"]]
+    assert [(media.kind, media.direction, media.rtp.muxId) for media in parsed.media] == [
+        ("audio", "recvonly", "0"),
+        ("video", "recvonly", "1"),
+        ("audio", "sendonly", "2"),
+        ("video", "inactive", "3"),
+    ]
+    assert [ssrc.ssrc for ssrc in parsed.media[2].ssrc] == [4242]
+    assert all(media.ice.iceLite for media in parsed.media)
+    assert [(candidate.ip, candidate.port) for candidate in parsed.media[0].ice_candidates] == [
+        ("127.0.0.1", 40000),
+        ("192.0.2.7", 40000),
+    ]
+    assert [codec.payloadType for codec in parsed.media[1].rtp.codecs] == [96]
+
+
+def test_an_answer_says_what_is_sent_and_what_is_received() -> None:
+    answer = read_answer(ANSWER)
+    assert answer.active
+    assert answer.fingerprints == (("sha-256", ":".join(["CD"] * 32)),)
+    assert (answer.sections["0"].sends, answer.sections["0"].ssrcs) == (True, (77,))
+    assert (answer.sections["2"].receives, answer.sections["2"].sends) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "answer_unreadable"),
+        ("v=0\r\n", "answer_unreadable"),
+        ("v=0\r\n" + "a=x\r\n" * 40_000, "answer_unreadable"),
+        (ANSWER.replace(FINGERPRINT, "a=fingerprint:sha-1 00:11"), "answer_insecure"),
+        (ANSWER.replace(FINGERPRINT, ""), "answer_insecure"),
+        (ANSWER.replace(":CD", ":EF", 1), "answer_insecure"),
+        (ANSWER.replace("SAVPF", "AVP"), "answer_insecure"),
+        (ANSWER.replace("a=setup:active", "a=setup:actpass"), "answer_unreadable"),
+        (ANSWER.replace("a=mid:2", "a=mid:0"), "answer_unreadable"),
+        (ANSWER.replace("a=mid:2", ""), "answer_unreadable"),
+        (ANSWER.replace("ssrc:77", "ssrc:many"), "answer_unreadable"),
+        (ANSWER.replace("ssrc:77", "ssrc:4294967296"), "answer_unreadable"),
+        (ANSWER.replace("ssrc:77", "ssrc:²"), "answer_unreadable"),
+        (ANSWER.replace("m=audio 9", "m=audio"), "answer_unreadable"),
+    ],
+)
+def test_an_answer_without_sense_is_refused_by_name(text: str, code: str) -> None:
+    with pytest.raises(MediaRefused) as refused:
+        read_answer(text)
+    assert refused.value.code == code
+
+
+@given(st.lists(st.sampled_from([*ANSWER.splitlines(), "m=", "a=", "a=ssrc:", "a=mid:", "\0", "a=fingerprint:x"])))
+def test_no_answer_makes_the_reader_fail_otherwise(lines: list[str]) -> None:
+    try:
+        read_answer("v=0\r\n" + "\r\n".join(lines))
+    except MediaRefused as refused:
+        assert refused.code in ("answer_unreadable", "answer_insecure")

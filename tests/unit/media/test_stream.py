@@ -1,0 +1,94 @@
+"""One stream: what is asked for again, how often, and when a keyframe is owed."""
+
+import struct
+
+import pytest
+
+from signaling.media import rtp
+from signaling.media.stream import HISTORY_MAX, KEYFRAME_EVERY_S, SentNumbers, Stream
+
+KEYFRAME = b"\x10\x00frame"
+DELTA = b"\x10\x01frame"
+
+
+def take(stream: Stream, sequence: int, at: float = 0.0, payload: bytes = DELTA) -> bytes:
+    data = struct.pack(">BBHII", 0x80, 96, sequence & 0xFFFF, 0, 42) + payload
+    head = rtp.read_head(data)
+    assert head is not None
+    stream.take(head, data, at)
+    return data
+
+
+@pytest.fixture
+def camera() -> Stream:
+    return Stream("gao", "video", 42, 96, 0)
+
+
+def test_a_missing_packet_is_asked_for_until_it_comes(camera: Stream) -> None:
+    take(camera, 65534)
+    take(camera, 1)
+    assert camera.missing_now(0.0) == []
+    assert camera.missing_now(0.02) == [65535, 0]
+    assert camera.missing_now(0.05) == []
+    take(camera, 0, 0.06)
+    assert camera.missing_now(0.2) == [65535]
+    take(camera, 65535, 0.21)
+    assert camera.missing_now(1.0) == []
+
+
+def test_a_packet_that_never_comes_is_given_up_and_a_keyframe_wanted(camera: Stream) -> None:
+    take(camera, 1)
+    take(camera, 3)
+    asked = sum(bool(camera.missing_now(turn * 0.04)) for turn in range(200))
+    assert asked == 8
+    assert camera.keyframe_due(8.0)
+
+
+def test_an_outage_is_not_asked_for_packet_by_packet(camera: Stream) -> None:
+    take(camera, 1)
+    take(camera, 1000)
+    assert camera.missing_now(1.0) == []
+    assert camera.keyframe_due(1.0)
+
+
+def test_keyframe_requests_are_throttled_and_end_when_one_comes(camera: Stream) -> None:
+    for _ in range(50):
+        camera.want_keyframe()
+    asked = [turn for turn in range(25) if camera.keyframe_due(turn * 0.04)]
+    assert len(asked) == 2
+    take(camera, 1, 1.0, KEYFRAME)
+    assert not camera.keyframe_due(2.0)
+
+
+def test_a_camera_that_gives_no_keyframe_is_not_asked_for_ever(camera: Stream) -> None:
+    camera.want_keyframe()
+    assert sum(camera.keyframe_due(turn * 0.5) for turn in range(200)) == 20
+
+
+def test_a_keyframe_is_wanted_regularly_so_that_recordings_can_be_sought_through(camera: Stream) -> None:
+    take(camera, 1, 0.0, KEYFRAME)
+    assert not camera.keyframe_due(KEYFRAME_EVERY_S - 1)
+    assert camera.keyframe_due(KEYFRAME_EVERY_S + 1)
+
+
+def test_the_history_is_bounded_and_holds_the_newest(camera: Stream) -> None:
+    for sequence in range(70_000):
+        newest = take(camera, sequence)
+    assert camera.sent_again(69_999 & 0xFFFF) == newest
+    assert camera.sent_again((69_999 - HISTORY_MAX) & 0xFFFF) is None
+
+
+def test_loss_is_counted_a_second_at_a_time(camera: Stream) -> None:
+    take(camera, 1)
+    take(camera, 5)
+    second = camera.take_second()
+    assert (second.expected, second.received) == (5, 2)
+    assert camera.take_second().expected == 0
+
+
+def test_the_number_a_packet_went_under_is_known_while_it_can_be_sent_again() -> None:
+    numbers = SentNumbers()
+    for sequence in range(HISTORY_MAX + 1):
+        numbers.note(sequence, sequence * 2)
+    assert numbers.number_of(0) is None
+    assert numbers.number_of(HISTORY_MAX) == HISTORY_MAX * 2
