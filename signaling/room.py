@@ -182,7 +182,8 @@ def _news(room: Room, event: News) -> Decision:
             return room, send(_admitted(room), Stats(dict(people)))
         case RecordingSaved(elapsed_ms, saved_ms):
             room = replace(room, elapsed_ms=elapsed_ms, saved_ms=saved_ms)
-            return room, send(_admitted(room), Saved(elapsed_ms, saved_ms))
+            # Also to those who wait: it is how a page knows that its line still lives.
+            return room, send(room.present(), Saved(elapsed_ms, saved_ms))
         case Told(topic, data, to):
             readers = [place for place in room.present() if place.seat_id == to or (to is None and place.admitted)]
             return room, send(readers, Notice(topic, dict(data)))

@@ -190,7 +190,7 @@ class MemoryProceedings:
 
     async def until(self, *entry: str) -> None:
         """Wait until this has happened."""
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(15), self._changed:
             await self._changed.wait_for(lambda: entry in self.happened)
 
 

@@ -26,7 +26,7 @@ PEOPLE = {
     "chen": ("observer", "陈某", frozenset({"word"})),
 }
 Message = dict[str, Any]
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
 SETTINGS = HubSettings(farewell_s=0.05)
 """Pages here read only while they wait for something, so that farewells often go unanswered."""
 

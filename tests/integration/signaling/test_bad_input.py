@@ -105,7 +105,7 @@ async def test_a_record_that_cannot_be_read_sends_the_page_away_to_come_again(
 async def test_a_silent_line_is_found_out(
     media: FakeMediaPlane, record: MemoryProceedings, ports: Ports, cancels: bool
 ) -> None:
-    async with serving(media, ports, replace(SETTINGS, heartbeat_s=0.05), cancels=cancels) as house:
+    async with serving(media, ports, replace(SETTINGS, heartbeat_s=0.4), cancels=cancels) as house:
         # Pings are answered while reading; nobody reads any more after this.
         gao = await house.comes("gao")
         await record.until("left", "gao", "silent")
