@@ -11,7 +11,7 @@ import cn2an
 MAX_FEN: Final = 99_999_999_999_999
 """999 999 999 999.99 yuan: more than any order, and within what the bank file's 18 digits can carry."""
 
-_AMOUNT = re.compile(r"(?P<yuan>\d{1,12})(?:\.(?P<fen>\d{1,2}))?")
+_AMOUNT = re.compile(r"(?P<yuan>[0-9]{1,12})(?:\.(?P<fen>[0-9]{1,2}))?")
 
 
 def check_amount(amount_fen: int) -> int:
@@ -47,7 +47,7 @@ def parse_yuan(text: str) -> int | None:
     """
     plain = text.strip().translate(_FULL_WIDTH).replace(" ", "").removeprefix("¥").removeprefix("￥").removesuffix("元")
     if "," in plain:
-        if not re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d{1,2})?", plain):
+        if not re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]{1,2})?", plain):
             return None
         plain = plain.replace(",", "")
     found = _AMOUNT.fullmatch(plain)

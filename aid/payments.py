@@ -19,6 +19,7 @@ from aid import ledger
 from aid.bank import pain001
 from aid.bank.gateway import Party, PaymentFile, Transfer
 from aid.cases import current_account, standing_approval
+from aid.decisions import shared_account
 from aid.notes import note
 from aid.readiness import Grounds, grounds_of
 from aid.states import (
@@ -320,7 +321,7 @@ async def _row(db: AsyncSession, batch: Batch, order: Order, actor: Actor | None
     account = await db.get_one(PayeeAccount, order.account_id) if order.account_id else await current_account(db, case)
     blocked: Refusal | None = None
     if order.state is OrderState.HELD_BACK:
-        blocked = Refusal(order.held_back_code or "held_back")
+        blocked = await _why_held_back(db, order, case, account)
     elif order.state is OrderState.DRAFTED:
         try:
             await grounds_of(db, order, case, actor)
@@ -339,6 +340,14 @@ async def _row(db: AsyncSession, batch: Batch, order: Order, actor: Actor | None
         holder_relation=account.holder_relation,
         state=order.state,
     )
+
+
+async def _why_held_back(db: AsyncSession, order: Order, case: AidCase, account: PayeeAccount) -> Refusal:
+    """Return the reason that was kept. Only the shared account's sentence needs more than its code: look again."""
+    code = order.held_back_code or "held_back"
+    if code != "account_shared":
+        return Refusal(code)
+    return await shared_account(db, case, account) or Refusal("held_back")
 
 
 async def _check_draft(db: AsyncSession, actor: Actor, case: AidCase) -> None:
