@@ -1,14 +1,21 @@
 """The server stops and starts, the disk or the record fails: what was said stays, and people are told."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from records.clock import FixedClock
 from records.journal import JournalPosition, read_journal
-from records.journal_reading import Event, JournalFault, SegmentStart
+from records.journal_reading import Event as Written
+from records.journal_reading import JournalFault, SegmentStart
 from records.refusals import Refusal
+from signaling import runner
+from signaling.closing import CloseReason, Departure
+from signaling.effects import ConnectionClosed, Drained, Event, LinkStood, Received
 from signaling.media.events import (
     JournalFlushed,
     JournalTrouble,
@@ -18,11 +25,15 @@ from signaling.media.events import (
     StatsMeasured,
     StillUnavailable,
 )
-from signaling.messages import Json
+from signaling.messages import Hand, Json
 from signaling.ports import Ports
-from signaling.room import MEDIA_TRIES
-from tests.support.media_fake import FakeMediaPlane, FolderJournals, Gate, MemoryProceedings
+from signaling.room import MEDIA_TRIES, decide
+from signaling.state import Room
+from signaling.steps import Decision
+from tests.support.media_fake import NOON, FakeMediaPlane, FolderJournals, Gate, MemoryProceedings
 from tests.support.room_page import SETTINGS, House, begin, serving
+
+CLOCK = FixedClock(NOON)
 
 
 async def test_a_server_that_stops_sends_everybody_away_to_come_again(
@@ -68,7 +79,7 @@ async def test_after_a_restart_both_are_back_by_themselves_and_the_recording_goe
     kept = list(await asyncio.to_thread(lambda: list(read_journal(journals.root / "hearing-1"))))
     assert not [entry for entry in kept if isinstance(entry, JournalFault)]
     assert len([entry for entry in kept if isinstance(entry, SegmentStart)]) == 2
-    events = [entry.data["event"] for entry in kept if isinstance(entry, Event)]
+    events = [entry.data["event"] for entry in kept if isinstance(entry, Written)]
     assert events.count("RecordingOpened") == 2
     assert events[-1] == "HearingEnded"
     assert [entry[0] for entry in record.happened].count("started") == 1
@@ -300,3 +311,65 @@ async def test_hearings_do_not_hear_of_each_other(house: House, record: MemoryPr
     assert await broken.closed() == ("server_restarting", 4010)
     await gao.say("word", text="我在")
     await li.told("word", text="我在")
+
+
+async def test_nothing_that_people_say_or_are_called_is_in_the_log(
+    house: House, record: MemoryProceedings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    li, gao = await begin(house)
+    record.fail["said"] = ValueError("INSERT ... 我的身份证号是370832196803129963")
+    await gao.say("word", text="我的身份证号是370832196803129963")
+    await gao.told("refused", code="record_unavailable")
+    await gao.say("word", text="长" * 501)
+    await gao.told("refused", code="text_too_long")
+    await gao.say_raw('{"type": "word", "text": "高秀兰" ')
+    await gao.told("refused", code="message_malformed")
+    await li.say("end")
+    await gao.closed()
+    assert "failed hearing_id=hearing-1 wanted=RecordWord error=ValueError" in caplog.text
+    for private in ("370832", "高", "李", "身份证", "长长"):
+        assert private not in caplog.text
+
+
+async def test_a_defect_in_deciding_costs_one_event_and_not_the_hearing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    li, gao = await begin(house)
+
+    def decide_but_not_hands(room: Room, event: Event) -> Decision:
+        if isinstance(event, Received) and isinstance(event.message, Hand):
+            raise KeyError("defect")
+        return decide(room, event)
+
+    monkeypatch.setattr(runner, "decide", decide_but_not_hands)
+    await gao.say("hand", raised=True)
+    await gao.say("word", text="还在")
+    await li.told("word", text="还在")
+
+
+async def test_a_room_that_dies_takes_no_other_with_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    li, gao = await begin(house)
+
+    async def die(self: runner.RoomRunner) -> None:
+        raise RuntimeError("defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.RoomRunner, "run", die)
+        zhao = await house.comes("zhao", hearing="hearing-2", read=False)
+        assert await zhao.closed() == ("server_restarting", 4010)
+    await gao.say("word", text="还在")
+    await li.told("word", text="还在")
+    await house.comes("zhao", hearing="hearing-2")
+
+
+def test_a_full_inbox_turns_clients_away_first_and_never_a_goodbye() -> None:
+    room = runner.RoomRunner("h", FakeMediaPlane(), Ports(MemoryProceedings(), FolderJournals(Path())), SETTINGS, CLOCK)
+    raised = Received("gao", "c", Hand(True), CLOCK.at)
+    assert all(room.post(raised) for _ in range(runner.INBOX_MESSAGES))
+    assert not room.post(raised)
+    link = LinkStood("gao")
+    assert all(room.post(link) for _ in range(runner.INBOX_EVENTS - runner.INBOX_MESSAGES))
+    assert not room.post(link)
+    assert room.post(ConnectionClosed("gao", "c", Departure.LOST))
+    assert room.post(Drained(CloseReason.SERVER_RESTARTING))
