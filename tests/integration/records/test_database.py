@@ -9,7 +9,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from records.database import Database
 from records.outbox import LetterState, OutboxLetter
+from records.personal import PersonalData
 from sessions.tables import Office
+from tests.support.database import PERSONAL_KEY
 
 AT = datetime(2026, 11, 25, 2, 0, 0, 123456, tzinfo=UTC)
 
@@ -103,6 +105,24 @@ async def test_writers_that_read_before_they_write_do_not_lose_each_others_work(
     await asyncio.gather(*(count() for _ in range(25)))
     async with database.read() as db:
         assert await db.scalar(select(OutboxLetter.attempts)) == 25
+
+
+async def test_two_processes_do_not_lose_each_others_work_either(database: Database, database_url: str) -> None:
+    other = Database(database_url, personal=PersonalData(PERSONAL_KEY))
+    async with database.begin() as db:
+        db.add(letter("counter"))
+
+    async def count(through: Database) -> None:
+        async with through.begin() as db:
+            found = await db.scalar(select(OutboxLetter).where(OutboxLetter.key == "counter").with_for_update())
+            assert found is not None
+            await asyncio.sleep(0)
+            found.attempts += 1
+
+    await asyncio.gather(*(count(through) for _ in range(8) for through in (database, other)))
+    async with database.read() as db:
+        assert await db.scalar(select(OutboxLetter.attempts)) == 16
+    await other.dispose()
 
 
 async def test_an_instant_comes_back_in_utc_to_the_microsecond(database: Database) -> None:

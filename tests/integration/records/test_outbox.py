@@ -120,12 +120,12 @@ async def test_a_topic_without_a_handler_here_waits_for_another_process(database
 
 async def test_two_dispatchers_do_not_do_the_same_work(database: Database, clock: FixedClock) -> None:
     bank = Bank()
-    for number in range(8):
-        await ask(database, clock, key=str(number))
-    dispatchers = [Dispatcher(database, {"bank": bank}, clock=clock) for _ in range(2)]
+    for number in range(24):
+        await ask(database, clock, key=f"{number:02}")
+    dispatchers = [Dispatcher(database, {"bank": bank}, clock=clock) for _ in range(4)]
     while sum(await asyncio.gather(*(dispatcher.deliver_due() for dispatcher in dispatchers))):
         pass
-    assert sorted(letter.key for letter in bank.letters) == [str(number) for number in range(8)]
+    assert sorted(letter.key for letter in bank.letters) == [f"{number:02}" for number in range(24)]
 
 
 async def test_work_of_a_process_that_died_is_taken_up_again_but_not_for_ever(

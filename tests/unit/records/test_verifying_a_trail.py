@@ -75,13 +75,16 @@ def tampered(draw: st.DrawFn) -> list[ExportedEntry]:
     """The original trail with one thing done to it."""
     entries = list(ORIGINAL)
     place = draw(st.integers(0, len(entries) - 1))
-    deed = draw(st.sampled_from(["edit", "insert", "delete", "reorder", "cut"]))
+    deed = draw(st.sampled_from(["edit", "edit and digest again", "insert", "delete", "reorder", "cut"]))
     if deed == "edit":
         entry = entries[place]
         name = draw(st.sampled_from([field.name for field in dataclasses.fields(entry)]))
         value = getattr(entry, name)
         other = draw(st.integers(-1, 2**60) if isinstance(value, int) else st.text("甲a0\ud800", max_size=70))
         entries[place] = dataclasses.replace(entry, **{name: other})
+    elif deed == "edit and digest again":
+        entry = dataclasses.replace(entries[place], details=f'{{"amount_fen":{draw(st.integers(100, 200))}}}')
+        entries[place] = dataclasses.replace(entry, digest=digest_of(entry))
     elif deed == "insert":
         entries.insert(place, dataclasses.replace(draw(st.sampled_from(entries)), subject_id="somebody else"))
     elif deed == "delete":
@@ -124,6 +127,13 @@ def test_an_edit_names_the_entry() -> None:
     entries = trail_of(5)
     entries[2] = dataclasses.replace(entries[2], details='{"amount_fen":9999}')
     assert bad(entries, [head_of(trail_of(5))]) == [Finding(False, "entry_changed", {"sequence": 3})]
+
+
+def test_an_edit_with_a_digest_to_match_breaks_the_chain_after_it() -> None:
+    entries = trail_of(5)
+    forged = dataclasses.replace(entries[2], details='{"amount_fen":9999}')
+    entries[2] = dataclasses.replace(forged, digest=digest_of(forged))
+    assert bad(entries, [head_of(trail_of(5))]) == [Finding(False, "chain_broken", {"sequence": 4})]
 
 
 def test_a_deletion_names_the_entries_that_are_missing() -> None:
