@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +21,8 @@ from sessions.states import OVER, SessionState
 from sessions.tables import Consent, ConsentKind, Invitation, Office, Seat, Session
 
 TRIES_MAX = 5
+AFTERWARDS = timedelta(days=180)
+"""How long after the hearing its link still leads to what became of the aid."""
 CONSENT_TEXT_VERSION = "2026-11"
 
 
@@ -62,13 +64,13 @@ class OtherDevice:
     """The characters were right, but the invitation is in use on another device; `move_here` moves it."""
 
 
-async def find_invitation(db: AsyncSession, token: str, *, clock: Clock) -> InvitationView:
-    """Return what an invitation leads to.
+async def find_invitation(db: AsyncSession, token: str, *, clock: Clock, afterwards: bool = False) -> InvitationView:
+    """Return what an invitation leads to: the hearing, or with `afterwards`, once it is over, what became of it.
 
     Raises Refusal: invitation_unknown, invitation_replaced, invitation_locked, invitation_expired,
     invitation_too_early(opens_at as ISO 8601 in UTC), session_over, session_cancelled.
     """
-    invitation, seat, session = await _usable(db, token, clock.now(), lock=False)
+    invitation, seat, session = await _usable(db, token, clock.now(), lock=False, afterwards=afterwards)
     office = await db.get_one(Office, session.office_id)
     return InvitationView(
         seat_id=seat.id,
@@ -86,7 +88,14 @@ async def find_invitation(db: AsyncSession, token: str, *, clock: Clock) -> Invi
 
 
 async def identify(
-    db: AsyncSession, token: str, id_tail: str, device: str, *, move_here: bool, clock: Clock
+    db: AsyncSession,
+    token: str,
+    id_tail: str,
+    device: str,
+    *,
+    move_here: bool,
+    clock: Clock,
+    afterwards: bool = False,
 ) -> Identified | WrongTail | OtherDevice:
     """Let an applicant in who knows the last four characters of the ID number, on one device at a time.
 
@@ -94,7 +103,7 @@ async def identify(
     Refusal as `find_invitation`, and id_tail_malformed, which does not count as a try: it could never have been right.
     """
     tail = normal_id_tail(id_tail)
-    invitation, seat, session = await _usable(db, token, clock.now(), lock=True)
+    invitation, seat, session = await _usable(db, token, clock.now(), lock=True, afterwards=afterwards)
     given = id_tail_fingerprint(db, seat.id, tail)
     if not hmac.compare_digest(given, invitation.id_tail_fingerprint):
         return await _count_wrong_try(db, invitation, seat, clock)
@@ -172,7 +181,9 @@ async def staff_seat(db: AsyncSession, actor: Actor, session_id: str) -> Seat:
     raise Refusal("not_your_hearing")
 
 
-async def _usable(db: AsyncSession, token: str, now: datetime, *, lock: bool) -> tuple[Invitation, Seat, Session]:
+async def _usable(
+    db: AsyncSession, token: str, now: datetime, *, lock: bool, afterwards: bool
+) -> tuple[Invitation, Seat, Session]:
     query = select(Invitation).where(Invitation.token_hash == token_hash(token))
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
@@ -181,7 +192,7 @@ async def _usable(db: AsyncSession, token: str, now: datetime, *, lock: bool) ->
         raise Refusal("invitation_unknown")
     seat = await seat_of(db, invitation.seat_id)
     session = await session_of(db, seat.session_id)
-    code = _why_not(invitation, session.state, now)
+    code = _why_not(invitation, session, now, afterwards=afterwards)
     if code == "invitation_too_early":
         raise Refusal(code, opens_at=invitation.opens_at.isoformat())
     if code is not None:
@@ -189,11 +200,11 @@ async def _usable(db: AsyncSession, token: str, now: datetime, *, lock: bool) ->
     return invitation, seat, session
 
 
-def _why_not(invitation: Invitation, state: SessionState, now: datetime) -> str | None:
+def _why_not(invitation: Invitation, session: Session, now: datetime, *, afterwards: bool) -> str | None:
     """Return why an invitation cannot be used now; the reason that explains most comes first."""
-    if state is SessionState.CANCELLED:
+    if session.state is SessionState.CANCELLED:
         return "session_cancelled"
-    if state in OVER:
+    if session.ended_at is not None and not (afterwards and now < session.ended_at + AFTERWARDS):
         return "session_over"
     if invitation.voided_at is not None:
         return "invitation_replaced"
@@ -201,8 +212,8 @@ def _why_not(invitation: Invitation, state: SessionState, now: datetime) -> str 
         return "invitation_locked"
     if now < invitation.opens_at:
         return "invitation_too_early"
-    # A hearing that runs past midnight keeps its door open.
-    if now >= invitation.expires_at and state is not SessionState.IN_SESSION:
+    # A hearing that runs past midnight keeps its door open, and so does one that is over.
+    if now >= invitation.expires_at and session.state is SessionState.BOOKED:
         return "invitation_expired"
     return None
 

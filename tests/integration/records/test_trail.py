@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from records.actors import Actor, ActorKind, Role, system_actor
 from records.chain import GENESIS
@@ -70,6 +70,20 @@ async def test_the_database_itself_refuses_to_change_an_entry(database: Database
             await db.execute(text(statement))
     async with database.read() as db:
         assert [entry.event async for entry in export_trail(db)] == ["HearingBooked"]
+
+
+async def test_the_chain_cannot_fork(database: Database) -> None:
+    await write(database)
+    await write(database)
+    with pytest.raises(IntegrityError):
+        async with database.begin() as db:
+            columns = "at_us, actor_kind, actor_id, actor_name, event, subject_kind, subject_id, details, previous"
+            await db.execute(
+                text(
+                    f"INSERT INTO trail_entries (sequence, digest, {columns}) "  # noqa: S608 (names of our own)
+                    f"SELECT 3, 'other', {columns} FROM trail_entries WHERE sequence = 2"
+                )
+            )
 
 
 async def test_an_applicants_name_is_masked_in_what_can_never_be_erased(database: Database) -> None:

@@ -163,6 +163,26 @@ async def test_after_the_hearing_the_link_says_that_it_is_over(
     assert (await refused(try_tail(database, hearing, clock))).code == "session_over"
 
 
+async def test_afterwards_the_same_link_leads_to_what_became_of_it_for_half_a_year(
+    database: Database, hearing: Hearing, clock: FixedClock
+) -> None:
+    async def look() -> Identified | WrongTail | OtherDevice:
+        async with database.begin() as db:
+            await find_invitation(db, hearing.token, clock=clock, afterwards=True)
+            return await identify(
+                db, hearing.token, GAO_TAIL, OTHER_PHONE, move_here=True, clock=clock, afterwards=True
+            )
+
+    await try_tail(database, hearing, clock)
+    async with database.begin() as db:
+        await start(db, WANG, hearing.session_id, clock=clock)
+        await end(db, WANG, hearing.session_id, clock=clock)
+    clock.advance(timedelta(days=179).total_seconds())
+    assert await look() == Identified(hearing.applicant_seat, hearing.session_id, moved=True)
+    clock.advance(timedelta(days=2).total_seconds())
+    assert (await refused(look())).code == "session_over"
+
+
 async def test_consents_are_given_one_by_one_and_once(database: Database, hearing: Hearing, clock: FixedClock) -> None:
     seat = hearing.applicant_seat
     for _ in range(2):

@@ -165,6 +165,30 @@ async def test_a_lost_journal_is_not_sealed_over(
         assert await refused(doing) == "not_your_hearing"
 
 
+async def test_a_seal_that_failed_half_way_is_made_again(
+    database: Database,
+    hearing: Hearing,
+    directory: Path,
+    vault: Vault,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def disk_full(data: bytes) -> str:
+        raise OSError(28, "No space left on device")
+
+    await hold(database, hearing, directory, clock)
+    with monkeypatch.context() as broken:
+        broken.setattr(vault, "put", disk_full)
+        with pytest.raises(OSError, match="No space left"):
+            await seal_it(database, hearing, directory, vault, clock)
+    async with database.read() as db:
+        assert (await session_file(db, hearing.session_id)).session.state is SessionState.ENDED
+    clock.advance(60)
+    recording = await seal_it(database, hearing, directory, vault, clock)
+    findings = list(verify_recording(directory, KEY.public, manifest_digest=recording.manifest_digest))
+    assert [finding.code for finding in findings] == ["recording_whole"]
+
+
 async def test_a_recording_is_begun_only_in_session_and_in_one_place(
     database: Database, hearing: Hearing, directory: Path, clock: FixedClock
 ) -> None:
