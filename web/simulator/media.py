@@ -15,6 +15,7 @@ from functools import cache
 import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc.exceptions import OperationError
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
@@ -150,7 +151,11 @@ class Link:
             self._identity = identity
         self._seat_of_mid, self._you = dict(streams), you
         connection = self._connection
-        await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        except (AssertionError, ValueError, LookupError, AttributeError, OperationError) as error:
+            # All of these are how aiortc's parser says that it cannot read a description.
+            raise ValueError(f"unreadable offer: {error!r}") from error
         self._attach()
         await connection.setLocalDescription(await connection.createAnswer())
         return connection.localDescription.sdp

@@ -125,7 +125,7 @@ class Performance:
             card=side,
             card_rise=rise,
             card_width=width,
-            card_tilt_deg=4 * math.sin(now_s * 0.9) if width >= 1 else 0.0,
+            card_tilt_deg=(5 if side is Side.BACK else 2) * math.sin(now_s * 0.9) if width >= 1 else 0.0,
             finger=self._finger_at(now_s),
         )
 

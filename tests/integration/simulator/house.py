@@ -175,7 +175,8 @@ async def open_house(directory: Path) -> AsyncIterator[House]:
             await hub.drain()
 
         app.on_shutdown.append(drain)
-        server = await stack.enter_async_context(TestServer(app))
+        server = TestServer(app)
+        await stack.enter_async_context(server)
         pages.house = House(server, hub, desk, record)
         yield pages.house
 
@@ -186,7 +187,7 @@ class Prosecutor:
     def __init__(self) -> None:
         self.room: dict[str, object] = {}
         self.pictures = 0
-        self.picture: np.ndarray | None = None  # type: ignore[type-arg]
+        self.picture: np.ndarray | None = None
         self.loudest = 0.0
         self._socket: aiohttp.ClientWebSocketResponse
         self._changed = asyncio.Condition()
