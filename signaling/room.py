@@ -80,22 +80,22 @@ def _entered(room: Room, event: Entered) -> Decision:
     seated = event.seated
     if room.phase == "ended":
         return room, [CloseConnection(seated.connection_id, CloseReason.ENDED)]
-    effects: list[Effect] = []
+    moved: list[Effect] = []
+    departed: list[Effect] = []
     kept = room.places.get(seated.seat_id)
     if kept is not None and kept.connection is not None:
         # The same browser is never asked: its older page is a tab being reloaded, or a socket not yet known dead.
         if not seated.takeover and kept.connection.device != seated.device:
             taken = CloseConnection(seated.connection_id, CloseReason.SEAT_TAKEN)
             return room, [taken, RecordRefusal(seated.seat_id, CloseReason.SEAT_TAKEN)]
-        effects += [
-            CloseConnection(kept.connection.connection_id, CloseReason.MOVED),
-            RecordDeparture(seated.seat_id, CloseReason.MOVED),
-        ]
+        moved = [CloseConnection(kept.connection.connection_id, CloseReason.MOVED)]
+        departed = [RecordDeparture(seated.seat_id, CloseReason.MOVED)]
     place = room.seated(seated)
     room = room.with_place(place)
-    effects += [RecordEntry(place.seat_id), *journal(room, "SeatEntered", seat_id=place.seat_id, role=place.role)]
+    written = journal(room, "SeatEntered", seat_id=place.seat_id, role=place.role)
     room, media = bring_into_media(room, place)
-    return room, [*effects, *show(room), *media]
+    # The record comes last: a database that is slow must not keep people from seeing each other.
+    return room, [*moved, *show(room), *written, *media, *departed, RecordEntry(place.seat_id)]
 
 
 def _connection_closed(room: Room, event: ConnectionClosed) -> Decision:
@@ -220,15 +220,15 @@ def _link_broke(room: Room, place: Place) -> Decision:
 def _everybody_out(room: Room, reason: CloseReason) -> Decision:
     """Close every connection, and the recording if it still runs."""
     effects = show(room) if room.phase == "ended" else []
-    for place in list(room.present()):
+    departed: list[Effect] = []
+    for place in room.present():
         if place.connection is not None:
-            effects += [
-                CloseConnection(place.connection.connection_id, reason),
-                RecordDeparture(place.seat_id, reason),
-                *journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason),
-            ]
+            effects.append(CloseConnection(place.connection.connection_id, reason))
+            effects += journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason)
+            departed.append(RecordDeparture(place.seat_id, reason))
     if room.recording:
         effects.append(CloseMedia())
+    effects += departed
     emptied = {
         seat_id: replace(place.without_media(), connection=None, hand=False) for seat_id, place in room.places.items()
     }

@@ -65,7 +65,7 @@ def vacate(room: Room, place: Place, reason: str) -> Decision:
     room, effects = take_out_of_media(room, place)
     room = room.with_place(replace(room.places[place.seat_id], connection=None, hand=False))
     left = journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason)
-    return room, [*effects, RecordDeparture(place.seat_id, reason), *left, *show(room)]
+    return room, [*effects, *left, *show(room), RecordDeparture(place.seat_id, reason)]
 
 
 def _send(places: Iterable[Place], message: Callable[[Place], FromServer]) -> Iterator[Effect]:

@@ -20,7 +20,7 @@ async def test_the_fifth_frame_that_is_no_message_ends_the_connection(house: Hou
     await gao.say_raw("[]")
     assert await gao.closed() == ("malformed", 4021)
     await li.sees("gao", present=False, admitted=True)
-    assert ("left", "gao", "malformed") in record.happened
+    await record.until("left", "gao", "malformed")
 
 
 async def test_a_frame_over_the_limit_ends_the_connection(house: House, record: MemoryProceedings) -> None:
@@ -28,7 +28,7 @@ async def test_a_frame_over_the_limit_ends_the_connection(house: House, record: 
     await gao.say("word", text="话" * (FRAME_BYTES // 3))
     assert await gao.closed() == ("too_large", 4020)
     await li.sees("gao", present=False)
-    assert ("left", "gao", "too_large") in record.happened
+    await record.until("left", "gao", "too_large")
 
 
 async def test_a_frame_too_large_to_read_ends_the_connection(house: House, record: MemoryProceedings) -> None:
@@ -36,7 +36,7 @@ async def test_a_frame_too_large_to_read_ends_the_connection(house: House, recor
     await gao.say_raw("x" * (2 << 20))
     assert (await gao.closed())[1] in (1009, 1006)
     await li.sees("gao", present=False)
-    assert ("left", "gao", "too_large") in record.happened
+    await record.until("left", "gao", "too_large")
 
 
 async def test_a_long_text_in_every_field_is_answered_and_changes_nothing(
@@ -67,7 +67,7 @@ async def test_a_flood_ends_the_connection_and_not_the_hearing(house: House, rec
         await gao.say("hand", raised=number % 2 == 0)
     assert await gao.closed() == ("rate", 4022)
     await li.sees("gao", present=False)
-    assert ("left", "gao", "rate") in record.happened
+    await record.until("left", "gao", "rate")
     await li.say("word", text="还在")
     await li.told("word", text="还在")
 
