@@ -10,7 +10,7 @@ RFC 7587 (Opus in RTP), RFC 7741 (VP8 in RTP).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -261,9 +261,11 @@ class _Writer:
         self._sound_until_us = 0
 
     def write(self, kind: str, piece: _Piece) -> None:
-        """Write a piece; what stands before the recording's start is left out."""
-        if kind not in self._streams or piece.at_us < 0:
+        """Write a piece; one that seems older than the recording was only held up, and stands at its start."""
+        if kind not in self._streams:
             return
+        if piece.at_us < 0:
+            piece = replace(piece, at_us=0)
         self.starts_us = piece.at_us if self.starts_us is None else min(self.starts_us, piece.at_us)
         if kind == "audio":
             self.has_audio = True

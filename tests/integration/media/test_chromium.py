@@ -157,6 +157,6 @@ async def play(page: Page, path: Path) -> dict[str, float]:
             return {duration_s: video.duration, shown_s: shown, moved_s: video.currentTime - from,
                     sound_bytes: video.webkitAudioDecodedByteCount};
         }""",
-        base64.b64encode(path.read_bytes()).decode(),
+        base64.b64encode(await asyncio.to_thread(path.read_bytes)).decode(),
     )
     return played

@@ -1,0 +1,224 @@
+"""Lines that lose, phones that move, servers that die, disks that stop: what still arrives and what is told."""
+
+import errno
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import av
+import pytest
+
+from records import journal as journal_module
+from records.journal import JournalFault, JournalWriter, Packet, Source, SteadyClock, read_journal
+from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
+from signaling.media.link import Link
+from signaling.media.playback import remux
+from signaling.media.port import Port, Way
+from signaling.media.rtp import is_rtcp
+from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
+
+
+@pytest.fixture
+async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
+    plane = await open_plane(tmp_path / "journal")
+    yield plane
+    await plane.worker.stop()
+
+
+def every(count: int) -> Callable[[bytes], bool]:
+    """Choose every `count`-th media packet to be lost."""
+    seen = Counter[str]()
+
+    def lost(data: bytes) -> bool:
+        if not 127 < data[0] < 192 or is_rtcp(data):
+            return False
+        seen["media"] += 1
+        return seen["media"] % count == 0
+
+    return lost
+
+
+def video_numbers(directory: Path, seat_id: str) -> set[int]:
+    sources: dict[int, Source] = {}
+    numbers = set()
+    for record in read_journal(directory):
+        if isinstance(record, Source):
+            sources[record.number] = record
+        elif isinstance(record, Packet) and not is_rtcp(record.data):
+            source = sources[record.source]
+            if (source.seat_id, source.kind) == (seat_id, "video"):
+                numbers.add(int.from_bytes(record.data[2:4], "big"))
+    return numbers
+
+
+async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = every(10)
+    dropped = []
+    arrived = Port.datagram_arrived
+
+    def lossy(self: Port, index: int, data: bytes, address: object, at: float) -> None:
+        if lost(data):
+            dropped.append(data)
+        else:
+            arrived(self, index, data, address, at)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Port, "datagram_arrived", lossy)
+    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        await applicant.join()
+        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
+    await plane.worker.close_hearing(HEARING)
+    assert len(dropped) > 10
+    numbers = video_numbers(plane.directory, "applicant")
+    first, last = min(numbers), max(numbers)
+    assert last - first < 1000
+    # The very last may still have been asked for when the camera went.
+    missing = set(range(first, last - 5)) - numbers
+    assert missing == set()
+
+
+async def test_a_lossy_downlink_is_mended_out_of_the_relays_history(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = every(10)
+    dropped = []
+    send = Way.send
+    again = Counter[bytes]()
+
+    def lossy(self: Way, data: bytes) -> None:
+        if 127 < data[0] < 192 and not is_rtcp(data):
+            again[data] += 1
+        if lost(data):
+            dropped.append(data)
+        else:
+            send(self, data)
+
+    monkeypatch.setattr(Way, "send", lossy)
+    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        await applicant.join()
+        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
+    assert len(dropped) > 10
+    # What is sent again is the same to the last bit: no SRTP index with two contents.
+    assert any(again[data] > 1 for data in dropped)
+
+
+async def test_hostile_datagrams_change_nothing_for_those_in_the_hearing(plane: Plane) -> None:
+    async with Peer(plane, "host") as host, Peer(plane, "applicant") as applicant:
+        await host.join()
+        await applicant.join()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for index in range(500):
+                kind = (b"\x80", b"\x16", b"\x00", b"\xff")[index % 4]
+                stranger.sendto(kind + os.urandom(index % 1400), ("127.0.0.1", plane.worker.port))
+        await plane.until(lambda: sum(plane.worker.drops.values()) >= 500, "counted")
+        host.pictures.clear()
+        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 10, "host still sees applicant")
+        assert plane.of_kind(LinkLost) == []
+
+
+async def test_whoever_says_nothing_any_more_is_told_as_lost(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Peer(plane, "host") as host:
+        await host.join()
+        monkeypatch.setattr(Link, "overdue", lambda self, at: "silent")
+        await plane.until(lambda: plane.of_kind(LinkLost, "host"), "link lost")
+        monkeypatch.undo()
+        await host.join()
+
+
+async def test_after_a_restart_the_recording_goes_on_and_plays_as_one(tmp_path: Path) -> None:
+    directory = tmp_path / "journal"
+    ends = []
+    for _ in range(2):
+        plane = await open_plane(directory)
+        async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+            await host.join()
+            await applicant.join()
+            await plane.until(lambda: len(host.pictures.get("applicant", [])) > 30, "host sees applicant")
+            await plane.until(lambda: host.sounds.get("applicant", 0) > 30, "host hears applicant")
+            ended_at = plane.worker.position(HEARING)
+            assert ended_at is not None
+            ends.append(ended_at.elapsed_ms / 1000)
+        await plane.worker.stop()
+    files = {made.seat_id: made for made in remux(directory, tmp_path / "playback")}
+    assert set(files) == {"host", "applicant"}
+    with av.open(str(files["applicant"].path)) as container:
+        assert container.duration is not None
+        assert abs(container.duration / 1e6 - ends[1]) < 1
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    assert times == sorted(times)
+    assert sum(time < ends[0] for time in times) > 25
+    assert sum(time > ends[0] for time in times) > 25
+    assert not any(isinstance(record, JournalFault) for record in read_journal(directory))
+
+
+async def test_a_disk_that_refuses_is_told_and_nothing_is_lost_when_it_comes_back(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Peer(plane, "host") as host:
+        await host.join()
+        await plane.until(lambda: plane.of_kind(JournalFlushed), "saved once")
+
+        def refuse(fd: int, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "no space")
+
+        monkeypatch.setattr(journal_module.os, "write", refuse)
+        await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+        monkeypatch.undo()
+        saved = len(plane.of_kind(JournalFlushed))
+        await plane.until(lambda: len(plane.of_kind(JournalFlushed)) > saved, "saved again")
+    assert [event.error for event in plane.events if isinstance(event, JournalTrouble)] == ["disk_refused"]
+    await plane.worker.close_hearing(HEARING)
+    assert not any(isinstance(record, JournalFault) for record in read_journal(plane.directory))
+
+
+async def test_a_disk_that_hangs_is_told_and_the_relay_goes_on(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    back = threading.Event()
+    flush = JournalWriter.flush
+
+    def hang(self: JournalWriter) -> int:
+        back.wait(30)
+        return flush(self)
+
+    monkeypatch.setattr(JournalWriter, "flush", hang)
+    try:
+        async with Peer(plane, "host") as host, Peer(plane, "applicant") as applicant:
+            await host.join()
+            await applicant.join()
+            await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+            host.pictures.clear()
+            await plane.until(lambda: len(host.pictures.get("applicant", [])) > 10, "host still sees applicant")
+    finally:
+        back.set()
+    (trouble,) = plane.of_kind(JournalTrouble)
+    assert isinstance(trouble, JournalTrouble)
+    assert trouble.error == "disk_slow"
+    await plane.until(lambda: plane.of_kind(JournalFlushed), "saved again")
+
+
+async def test_figures_are_told_every_second(plane: Plane) -> None:
+    async with Peer(plane, "host") as host, Peer(plane, "applicant") as applicant:
+        await host.join()
+        await applicant.join()
+
+        def measured() -> bool:
+            latest = plane.of_kind(StatsMeasured)[-1:]
+            return any(
+                isinstance(event, StatsMeasured)
+                and event.people["host"].kbps > 50
+                and event.people["host"].rtt_ms is not None
+                and event.people["host"].loss_pct < 1
+                for event in latest
+            )
+
+        await plane.until(measured, "figures with rate and round trip")
+
+
+async def test_a_second_life_cannot_write_into_a_journal_that_is_open(plane: Plane) -> None:
+    with pytest.raises(journal_module.JournalError):
+        JournalWriter.open(plane.directory, HEARING, clock=SteadyClock())
