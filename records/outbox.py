@@ -144,6 +144,12 @@ class Dispatcher:
             except TimeoutError:
                 continue
 
+    async def reclaim(self) -> None:
+        """Make every waiting letter due now. For the start of the only process: whoever held a lease is dead."""
+        async with self._database.begin() as db:
+            waiting = update(OutboxLetter).where(OutboxLetter.state == LetterState.WAITING)
+            await db.execute(waiting.values(due_at=self._clock.now()))
+
     async def deliver_due(self) -> int:
         """Deliver up to AT_ONCE due letters side by side; return how many were tried."""
         taken = await self._take()
@@ -176,6 +182,10 @@ class Dispatcher:
             # A handler that hangs must not outlive its lease, or the letter would be delivered twice at once.
             async with asyncio.timeout(LEASE_S / 2):
                 await self._handlers[letter.topic](letter)
+        except asyncio.CancelledError:
+            # We are being stopped: hand the letter back, or it would wait for its lease to run out.
+            await self._settle(letter_id, due_at=self._clock.now())
+            raise
         except Exception as error:
             # Whatever a handler raises, the other letters go on; this one is tried again or shown as failed.
             await self._failed(letter_id, letter, error)

@@ -128,15 +128,52 @@ async def test_two_dispatchers_do_not_do_the_same_work(database: Database, clock
     assert sorted(letter.key for letter in bank.letters) == [f"{number:02}" for number in range(24)]
 
 
+class PowerCut(BaseException):
+    """Ends a process at once."""
+
+
+async def die(letter: Letter) -> None:
+    raise PowerCut
+
+
+async def test_work_of_a_process_that_died_can_be_reclaimed_at_the_next_start(
+    database: Database, clock: FixedClock
+) -> None:
+    await ask(database, clock)
+    with pytest.raises(BaseExceptionGroup):
+        await Dispatcher(database, {"bank": die}, clock=clock).deliver_due()
+    bank = Bank()
+    dispatcher = Dispatcher(database, {"bank": bank}, clock=clock)
+    assert await dispatcher.deliver_due() == 0
+    await dispatcher.reclaim()
+    assert await dispatcher.deliver_due() == 1
+    assert [letter.attempt for letter in bank.letters] == [2]
+
+
+async def test_work_of_a_process_that_was_stopped_is_handed_back_at_once(database: Database, clock: FixedClock) -> None:
+    begun = asyncio.Event()
+
+    async def hang(letter: Letter) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await ask(database, clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Dispatcher(database, {"bank": hang}, clock=clock).run())
+        await begun.wait()
+        running.cancel()
+    bank = Bank()
+    assert await Dispatcher(database, {"bank": bank}, clock=clock).deliver_due() == 1
+    assert [letter.attempt for letter in bank.letters] == [2]
+
+
 async def test_work_of_a_process_that_died_is_taken_up_again_but_not_for_ever(
     database: Database, clock: FixedClock
 ) -> None:
-    async def die(letter: Letter) -> None:
-        raise asyncio.CancelledError  # what a handler sees when its process is stopped
-
     await ask(database, clock)
     for _ in range(ATTEMPTS_MAX):
-        assert await Dispatcher(database, {"bank": die}, clock=clock).deliver_due() == 1
+        with pytest.raises(BaseExceptionGroup):
+            await Dispatcher(database, {"bank": die}, clock=clock).deliver_due()
         assert await Dispatcher(database, {"bank": die}, clock=clock).deliver_due() == 0
         clock.advance(LEASE_S)
     assert await Dispatcher(database, {"bank": die}, clock=clock).deliver_due() == 0
