@@ -44,6 +44,7 @@ from records.actors import Actor, Permission
 from records.clock import Clock
 from records.personal import fingerprint
 from records.refusals import Refusal
+from sessions.days import OFFICE_ZONE
 
 __all__ = [
     "AllowSharedAccount",
@@ -162,7 +163,8 @@ async def allow_shared_account(
 ) -> SharedAccountDecision:
     """Decide that an account may be used although another person's case used it.
 
-    Refusals: not_permitted, not_your_office, handler_cannot_approve, case_unknown, account_not_shared, text_*.
+    Refusals: not_permitted, not_your_office, handler_cannot_approve, case_unknown, account_not_shared,
+    account_already_allowed (a third person's case came later: that one needs the word), text_*.
     """
     actor.require(Permission.APPROVE_AID)
     case = await lock_case(db, command.case_id)
@@ -170,6 +172,9 @@ async def allow_shared_account(
     account = await current_account(db, case)
     if await shared_account(db, case, account) is None:
         raise Refusal("account_not_shared")
+    # One row an account: a later sharer is covered by entering the account anew, with a reason.
+    if await db.get(SharedAccountDecision, account.id) is not None:
+        raise Refusal("account_already_allowed")
     decision = SharedAccountDecision(
         account_id=account.id,
         reason=passage("reason", command.reason, 500),
@@ -193,21 +198,28 @@ async def allow_shared_account(
 
 
 async def shared_account(db: AsyncSession, case: AidCase, account: PayeeAccount) -> Refusal | None:
-    """Return `account_shared(number, month)` when another person's case uses the account and nobody allowed it."""
+    """Return `account_shared(number, month)` when another person's case uses the account and nobody allowed it.
+
+    A decision covers the cases that shared the account when it was made, on both sides; whoever comes later with the
+    same account raises the question again.
+    """
     query = (
-        select(AidCase.number, PayeeAccount.entered_at)
+        select(AidCase.number, PayeeAccount.id, PayeeAccount.entered_at)
         .join(AidCase, AidCase.id == PayeeAccount.case_id)
         .where(
             PayeeAccount.number_fingerprint == account.number_fingerprint,
             AidCase.id_fingerprint != case.id_fingerprint,
         )
         .order_by(PayeeAccount.entered_at)
-        .limit(1)
     )
-    other = (await db.execute(query)).first()
-    if other is None or await db.get(SharedAccountDecision, account.id) is not None:
-        return None
-    return Refusal("account_shared", number=other[0], month=f"{other[1]:%Y-%m}")
+    mine = await db.get(SharedAccountDecision, account.id)
+    for number, other_id, entered_at in (await db.execute(query)).all():
+        theirs = await db.get(SharedAccountDecision, other_id)
+        allowed_here = mine is not None and entered_at <= mine.decided_at
+        allowed_there = theirs is not None and account.entered_at <= theirs.decided_at
+        if not (allowed_here or allowed_there):
+            return Refusal("account_shared", number=number, month=f"{entered_at.astimezone(OFFICE_ZONE):%Y-%m}")
+    return None
 
 
 def _require_approver(actor: Actor, case: AidCase) -> None:

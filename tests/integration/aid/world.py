@@ -274,6 +274,11 @@ class World:
         async with self.database.read() as db:
             return list(await db.scalars(select(Order).where(Order.batch_id == batch.id).order_by(Order.line)))
 
+    async def released_batch(self, batch_id: str) -> Batch:
+        """Return a batch as it is now."""
+        async with self.database.read() as db:
+            return await db.get_one(Batch, batch_id)
+
     async def fresh(self, case_id: str) -> AidCase:
         """Return a case as it is now."""
         async with self.database.read() as db:
