@@ -44,19 +44,24 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """The record has the session as begun by `by`, who wants `admit` let in."""
+    """The record has the session as begun, for the sake of `admission`."""
 
-    by: str
-    admit: str
+    admission: "SeatAdmitted"
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class MediaOpened:
-    """The media plane relays and records; then `admission`, if any, is to be made."""
+    """The media plane relays and records."""
 
-    admission: "RecordAdmission | None"
     elapsed_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionFailed:
+    """The record has an admission, but there is no session or no recording for it: it is to be taken back."""
+
+    admission: "SeatAdmitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,7 @@ class Drained:
 Outcome: TypeAlias = (
     SessionStarted
     | MediaOpened
+    | AdmissionFailed
     | SeatAdmitted
     | SeatSentBack
     | SessionEnded
@@ -203,10 +209,9 @@ class CloseConnection:
 
 @dataclass(frozen=True, slots=True)
 class StartSession:
-    """Have the session begun on record; then SessionStarted."""
+    """Have the session begun on record by the host who made `admission`; then SessionStarted or AdmissionFailed."""
 
-    by: str
-    admit: str
+    admission: SeatAdmitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +242,9 @@ class EndSession:
 
 @dataclass(frozen=True, slots=True)
 class OpenMedia:
-    """Open the journal and the media plane; then MediaOpened with this `admission`."""
+    """Open the journal and the media plane; then MediaOpened, or AdmissionFailed if an `admission` waits for it."""
 
-    admission: RecordAdmission | None = None
+    admission: SeatAdmitted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from signaling.effects import (
     CloseConnection,
     Effect,
     EndSession,
-    OpenMedia,
     Received,
     RecordAdmission,
     RecordRefusal,
     RecordSendingBack,
     RecordWord,
+    SeatAdmitted,
     SetMuted,
-    StartSession,
     TakeAnswer,
 )
 from signaling.messages import (
@@ -35,7 +34,7 @@ from signaling.messages import (
 )
 from signaling.ports import ADMIT, END, MUTE_OTHERS, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
-from signaling.steps import Decision, journal, refuse, send, show, vacate
+from signaling.steps import Decision, begin_admission, journal, refuse, send, show, vacate
 
 NEEDS: dict[type[ClientMessage], str] = {
     Admit: ADMIT,
@@ -110,16 +109,14 @@ def _host_asks(room: Room, host: Place, message: Admit | SendBack | Mute | Promp
 
 def _admit(room: Room, host: Place, target: Place) -> list[Effect]:
     if target.admitted:
-        # A double click. But if the recording could not be opened again after a restart, it asks to try once more.
-        stuck = room.phase == "in_session" and not room.recording
-        return [OpenMedia()] if stuck else []
+        # A double click. But if what an admission brings about failed and could not be taken back, or the recording
+        # could not be opened again after a restart, it asks to try once more.
+        if room.recording or target.never_waits:
+            return []
+        return begin_admission(room, SeatAdmitted(host.seat_id, target.seat_id))
     if not target.present:
         return refuse(host, "seat_absent")
-    if room.phase == "waiting":
-        return [StartSession(host.seat_id, target.seat_id)]
-    admission = RecordAdmission(host.seat_id, target.seat_id)
-    # Nobody is let in while nothing records: the admission waits for the recording.
-    return [admission] if room.recording else [OpenMedia(admission)]
+    return [RecordAdmission(host.seat_id, target.seat_id)]
 
 
 def _send_back(host: Place, target: Place) -> list[Effect]:

@@ -12,6 +12,7 @@ from signaling.effects import (
     ActionFailed,
     AddingFailed,
     AddToMedia,
+    AdmissionFailed,
     CloseConnection,
     CloseMedia,
     ConnectionClosed,
@@ -29,11 +30,11 @@ from signaling.effects import (
     OpenMedia,
     Outcome,
     Received,
-    RecordAdmission,
     RecordDeparture,
     RecordEntry,
     RecordingSaved,
     RecordRefusal,
+    RecordSendingBack,
     SeatAdmitted,
     SeatSentBack,
     SessionEnded,
@@ -44,7 +45,17 @@ from signaling.effects import (
 from signaling.messages import Notice, Offer, Refused, Saved, Stats
 from signaling.requests import received
 from signaling.state import Place, Room
-from signaling.steps import Decision, bring_into_media, journal, refuse, send, show, take_out_of_media, vacate
+from signaling.steps import (
+    Decision,
+    begin_admission,
+    bring_into_media,
+    journal,
+    refuse,
+    send,
+    show,
+    take_out_of_media,
+    vacate,
+)
 
 MEDIA_TRIES = 5
 """How often a link that does not stand is offered afresh before only the person's coming back starts it again."""
@@ -62,6 +73,7 @@ def decide(room: Room, event: Event) -> Decision:
         case (
             SessionStarted()
             | MediaOpened()
+            | AdmissionFailed()
             | SeatAdmitted()
             | SeatSentBack()
             | SessionEnded()
@@ -111,8 +123,10 @@ def _outcome(room: Room, event: Outcome) -> Decision:
             return _session_started(room, event)
         case MediaOpened():
             return _media_opened(room, event)
-        case SeatAdmitted() | SeatSentBack():
-            return _admission_changed(room, event)
+        case SeatAdmitted():
+            return _seat_admitted(room, event)
+        case SeatSentBack():
+            return _seat_sent_back(room, event)
         case SessionEnded():
             return _everybody_out(replace(room, phase="ended", recording=False), CloseReason.ENDED)
         case EndingFailed():
@@ -120,6 +134,15 @@ def _outcome(room: Room, event: Outcome) -> Decision:
                 room = room.with_place(place.without_media())
             room = replace(room, recording=False)
             return room, [OpenMedia(), *show(room)]
+        case AdmissionFailed() | ActionFailed() | AddingFailed() | TroubleArose():
+            return _failed(room, event)
+    assert_never(event)
+
+
+def _failed(room: Room, event: AdmissionFailed | ActionFailed | AddingFailed | TroubleArose) -> Decision:
+    match event:
+        case AdmissionFailed(admission):
+            return room, [RecordSendingBack(admission.by, admission.seat_id)]
         case ActionFailed(seat_id, code, params):
             asker = room.places.get(seat_id)
             return room, [] if asker is None else refuse(asker, code, params)
@@ -131,37 +154,43 @@ def _outcome(room: Room, event: Outcome) -> Decision:
 
 
 def _session_started(room: Room, event: SessionStarted) -> Decision:
-    if room.phase != "waiting":
-        return room, []
     room = replace(room, phase="in_session", started_at=event.at)
-    admission = RecordAdmission(event.by, event.admit)
-    return room, [*show(room), OpenMedia(admission)]
+    return room, [OpenMedia(event.admission)]
 
 
 def _media_opened(room: Room, event: MediaOpened) -> Decision:
     room = replace(room, recording=True, elapsed_ms=event.elapsed_ms)
-    effects = journal(
+    written = journal(
         room,
         "RecordingOpened",
-        seats=[{"seat_id": place.seat_id, "role": place.role} for place in room.places.values() if place.present],
+        seats=[{"seat_id": place.seat_id, "role": place.role} for place in room.present() if place.admitted],
     )
+    added: list[Effect] = []
     for place in list(room.present()):
-        room, added = bring_into_media(room, place)
-        effects += added
-    admission: list[Effect] = [] if event.admission is None else [event.admission]
-    return room, [*effects, *show(room), *admission]
+        room, media = bring_into_media(room, place)
+        added += media
+    return room, [*written, *show(room), *added]
 
 
-def _admission_changed(room: Room, event: SeatAdmitted | SeatSentBack) -> Decision:
+def _seat_admitted(room: Room, event: SeatAdmitted) -> Decision:
     place = room.places.get(event.seat_id)
     if place is None:
         return room, []
-    admitted = isinstance(event, SeatAdmitted)
-    place = replace(place, admitted=admitted)
+    place = replace(place, admitted=True)
     room = room.with_place(place)
-    room, media = bring_into_media(room, place) if admitted else take_out_of_media(room, place)
-    written = journal(room, type(event).__name__, seat_id=event.seat_id, by=event.by)
-    return room, [*written, *show(room), *media]
+    if not room.recording:
+        # Nothing is shown yet: people are let in together with the recording, or not at all.
+        return room, begin_admission(room, event)
+    room, media = bring_into_media(room, place)
+    return room, [*journal(room, "SeatAdmitted", seat_id=event.seat_id, by=event.by), *show(room), *media]
+
+
+def _seat_sent_back(room: Room, event: SeatSentBack) -> Decision:
+    place = room.places.get(event.seat_id)
+    if place is None:
+        return room, []
+    room, media = take_out_of_media(room, replace(place, admitted=False))
+    return room, [*media, *journal(room, "SeatSentBack", seat_id=event.seat_id, by=event.by), *show(room)]
 
 
 def _adding_failed(room: Room, event: AddingFailed) -> Decision:

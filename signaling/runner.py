@@ -16,6 +16,7 @@ from signaling.effects import (
     ActionFailed,
     AddingFailed,
     AddToMedia,
+    AdmissionFailed,
     CloseConnection,
     CloseMedia,
     ConnectionClosed,
@@ -226,9 +227,11 @@ class RoomRunner:
         done: Outcome
         undone: list[Outcome] = []
         match effect:
-            case StartSession(by, admit):
+            case StartSession(admission):
+                by = admission.by
                 work = record.started(self.hearing_id, by)
-                done = SessionStarted(by, admit, self._clock.now())
+                done = SessionStarted(admission, self._clock.now())
+                undone = [AdmissionFailed(admission)]
             case RecordAdmission(by, seat_id):
                 work = record.admitted(self.hearing_id, by, seat_id)
                 done = SeatAdmitted(by, seat_id)
@@ -242,7 +245,7 @@ class RoomRunner:
         failure = await self._attempt(work, "record_unavailable", effect)
         if failure is None:
             return [done]
-        return [*undone, ActionFailed(effect.by, failure.code, failure.params)]
+        return [*undone, ActionFailed(by, failure.code, failure.params)]
 
     async def _end(self, by: str) -> None:
         position = self._media.position(self.hearing_id)
@@ -258,9 +261,10 @@ class RoomRunner:
             case OpenMedia(admission):
                 failure = await self._attempt(self._open_media(), "recording_unavailable", effect)
                 if failure is not None:
-                    return [TroubleArose("recording_unavailable")]
+                    undone = [] if admission is None else [AdmissionFailed(admission)]
+                    return [*undone, TroubleArose("recording_unavailable")]
                 position = media.position(self.hearing_id)
-                return [MediaOpened(admission, None if position is None else position.elapsed_ms)]
+                return [MediaOpened(None if position is None else position.elapsed_ms)]
             case CloseMedia():
                 failure = await self._attempt(media.close_hearing(self.hearing_id), "recording_trouble", effect)
                 return [] if failure is None else [TroubleArose("recording_trouble")]

@@ -81,12 +81,14 @@ class Room:
     def opened(cls, hearing_id: str, opening: Opening) -> "Room":
         """Return the room as the record knows it."""
         cards = {card.seat_id: card for card in opening.seats}
+        # An admission without its session was cut short by a crash: it is the host's to make again.
+        admitted = frozenset() if opening.phase == "waiting" else opening.admitted
         places = {
-            seat_id: Place(seat_id, card.role, card.name, card.title, admitted=seat_id in opening.admitted)
+            seat_id: Place(seat_id, card.role, card.name, card.title, admitted=seat_id in admitted)
             for seat_id, card in cards.items()
         }
         # Somebody who was admitted but has no card yet stays admitted: the name comes with the person.
-        places |= {seat_id: Place(seat_id, "", "", "", admitted=True) for seat_id in opening.admitted - cards.keys()}
+        places |= {seat_id: Place(seat_id, "", "", "", admitted=True) for seat_id in admitted - cards.keys()}
         return cls(hearing_id, phase=opening.phase, started_at=opening.started_at, places=places)
 
     def with_place(self, place: Place) -> "Room":

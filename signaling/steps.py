@@ -11,7 +11,9 @@ from signaling.effects import (
     OpenMedia,
     RecordDeparture,
     RemoveFromMedia,
+    SeatAdmitted,
     SendTo,
+    StartSession,
     WriteJournal,
 )
 from signaling.messages import FromServer, Json, Refused
@@ -52,6 +54,11 @@ def bring_into_media(room: Room, place: Place) -> Decision:
         return room, [OpenMedia()]
     room = room.with_place(replace(place, in_media=True, link="connecting", media_tries=1))
     return room, [AddToMedia(place.seat_id, place.silenced)]
+
+
+def begin_admission(room: Room, admission: SeatAdmitted) -> list[Effect]:
+    """Begin what an admission on record still lacks: the session, or its recording. The seat comes in with that."""
+    return [StartSession(admission)] if room.phase == "waiting" else [OpenMedia(admission)]
 
 
 def take_out_of_media(room: Room, place: Place) -> Decision:

@@ -100,6 +100,20 @@ async def test_somebody_who_waited_before_a_restart_still_waits_after_it(media: 
         assert media.heard("hearing-1") == {"li"}
 
 
+async def test_somebody_who_has_not_consented_starts_no_recording(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li = await house.comes("li")
+    gao = await house.comes("gao")
+    await li.sees("gao", present=True)
+    record.fail["admitted"] = Refusal("consent_missing", kind="recording")
+    await li.say("admit", seat_id="gao")
+    await li.told("refused", code="consent_missing", params={"kind": "recording"})
+    assert media.calls == []
+    assert record.hearings["hearing-1"].phase == "waiting"
+    assert gao.room["phase"] == "waiting"
+
+
 async def test_a_session_the_record_will_not_begin_stays_in_the_waiting_room(
     house: House, media: FakeMediaPlane, record: MemoryProceedings
 ) -> None:

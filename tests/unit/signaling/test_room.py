@@ -13,6 +13,7 @@ from signaling.effects import (
     ActionFailed,
     AddingFailed,
     AddToMedia,
+    AdmissionFailed,
     CloseConnection,
     CloseMedia,
     ConnectionClosed,
@@ -63,7 +64,7 @@ from signaling.messages import (
     SendBack,
     Word,
 )
-from signaling.ports import Opening, Seated
+from signaling.ports import Opening, SeatCard, Seated
 from signaling.room import decide
 from signaling.state import Room, snapshot
 from tests.support.room_page import PEOPLE
@@ -93,6 +94,7 @@ class Model:
     enders: list[str] = field(default_factory=list)
     connections: int = 0
     record_refuses: bool = False
+    sessions_refused: bool = False
     media_fails: bool = False
 
     def happens(self, event: Event) -> None:
@@ -142,9 +144,10 @@ class Model:
             case OpenMedia(admission):
                 assert not self.recording
                 if self.media_fails:
-                    return [TroubleArose("recording_unavailable")]
+                    undone: list[Outcome] = [] if admission is None else [AdmissionFailed(admission)]
+                    return [*undone, TroubleArose("recording_unavailable")]
                 self.recording = True
-                return [MediaOpened(admission, 0)]
+                return [MediaOpened(0)]
             case CloseMedia():
                 assert self.recording
                 self.recording = False
@@ -171,16 +174,18 @@ class Model:
         return []
 
     def _record(self, effect: StartSession | RecordAdmission | RecordSendingBack | EndSession) -> list[Outcome]:
-        by = effect.by
+        by = effect.admission.by if isinstance(effect, StartSession) else effect.by
+        if isinstance(effect, StartSession) and (self.record_refuses or self.sessions_refused):
+            return [AdmissionFailed(effect.admission), ActionFailed(by, "session_refused")]
         if self.record_refuses and not isinstance(effect, EndSession):
             return [ActionFailed(by, "session_refused")]
         match effect:
-            case StartSession():
+            case StartSession(admission):
                 assert self.record_phase == "waiting", "a session starts once"
+                assert admission.seat_id in self.admitted, "a session starts for somebody who may come in"
                 self.record_phase = "in_session"
-                return [SessionStarted(by, effect.admit, NOON)]
+                return [SessionStarted(admission, NOON)]
             case RecordAdmission():
-                assert self.recording, "nobody is let in unrecorded"
                 self.admitted.add(effect.seat_id)
                 return [SeatAdmitted(by, effect.seat_id)]
             case RecordSendingBack():
@@ -350,6 +355,29 @@ def test_somebody_gone_at_the_moment_of_admission_is_admitted_and_not_heard() ->
     assert not any(isinstance(effect, AddToMedia) for effect in effects)
 
 
+@pytest.mark.parametrize("failing", ["session", "recording"])
+def test_an_admission_that_comes_to_nothing_is_taken_back(failing: str) -> None:
+    model = Model()
+    model.enters("li", "phone", takeover=False)
+    model.enters("gao", "phone", takeover=False)
+    model.sessions_refused = failing == "session"
+    model.media_fails = failing == "recording"
+    model.says("li", Admit("gao"))
+    assert not model.room.places["gao"].admitted
+    assert model.admitted == set()
+    model.sessions_refused = model.media_fails = False
+    model.says("li", Admit("gao"))
+    assert model.heard == {"li", "gao"}
+
+
+def test_an_admission_that_the_record_refuses_begins_nothing() -> None:
+    model = Model(record_refuses=True)
+    model.enters("li", "phone", takeover=False)
+    model.enters("gao", "phone", takeover=False)
+    model.says("li", Admit("gao"))
+    assert (model.record_phase, model.recording) == ("waiting", False)
+
+
 def test_a_recording_that_could_not_be_opened_again_is_tried_again_when_the_host_asks() -> None:
     model = in_session()
     restart(model)
@@ -378,6 +406,11 @@ def test_a_seat_known_only_as_admitted_is_not_shown_nameless() -> None:
     room = Room.opened("h", Opening("in_session", NOON, frozenset({"gao"})))
     host = room.seated(seated("li", "c1"))
     assert [person.seat_id for person in snapshot(room.with_place(host), host).people] == ["li"]
+
+
+def test_an_admission_cut_short_by_a_crash_is_to_be_made_again() -> None:
+    room = Room.opened("h", Opening("waiting", None, frozenset({"gao"}), (SeatCard("gao", "applicant", "高某", ""),)))
+    assert not room.places["gao"].admitted
 
 
 def test_deciding_never_changes_the_room_it_was_given() -> None:
