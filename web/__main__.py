@@ -20,7 +20,7 @@ from web.app import make_app
 from web.certificates import ensure_certificate
 from web.demo import prepare_demo, say_who_signs_in
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
-from web.simulator.applicant import Options, run
+from web.simulator.applicant import Options, Outcome, run
 from web.verify import verify_installation
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ def simulate_applicant(url: str, id_tail: str, refuse: bool, insecure: bool) -> 
     report = _run_until_stopped(run(url, id_tail, options=Options(refuse=refuse, insecure=insecure)))
     if report is not None:
         click.echo(report.sentence)
-        sys.exit(0 if report.outcome in ("left", "ended") else 1)
+        sys.exit(0 if report.outcome in (Outcome.ENDED, Outcome.LEFT) else 1)
 
 
 @main.command()

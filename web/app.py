@@ -11,6 +11,7 @@ from web.limits import Limits
 from web.rendering import make_templates
 from web.routes import ROUTES
 from web.settings import Settings
+from web.simulations import simulations_lifetime
 
 BODY_LIMIT = 4 * 1024 * 1024
 STATIC = Path(__file__).parent / "static"
@@ -37,6 +38,7 @@ def make_app(settings: Settings, *, clock: Clock) -> web.Application:
             lifetimes.outbox_lifetime,
             lifetimes.witness_lifetime,
             lifetimes.hearing_lifetime,
+            simulations_lifetime,
         ]
     )
     app.on_shutdown.append(lifetimes.drain_hub)

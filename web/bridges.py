@@ -24,11 +24,11 @@ from signaling.ports import Opening, Ports, SeatCard
 from web.jobs import SEAL
 
 _PHASES: dict[SessionState, Phase] = {
-    SessionState.BOOKED: Phase.WAITING,
-    SessionState.IN_SESSION: Phase.IN_SESSION,
-    SessionState.ENDED: Phase.ENDED,
-    SessionState.SEALED: Phase.ENDED,
-    SessionState.CANCELLED: Phase.ENDED,
+    SessionState.BOOKED: "waiting",
+    SessionState.IN_SESSION: "in_session",
+    SessionState.ENDED: "ended",
+    SessionState.SEALED: "ended",
+    SessionState.CANCELLED: "ended",
 }
 
 

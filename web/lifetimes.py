@@ -18,8 +18,10 @@ from records.personal import PersonalData
 from records.signing import SigningKey
 from records.vault import Vault
 from sessions.proceedings import close_open_presence
-from signaling.hub import Hub, HubSettings
+from signaling.closing import CloseReason
+from signaling.hub import Hub
 from signaling.media.worker import MediaSettings, MediaWorker
+from signaling.runner import HubSettings
 from web.bridges import ports_for
 from web.jobs import handlers_for
 from web.keys import CLOCK, DATABASE, HUB, OUTBOX, SETTINGS, SIGNING_KEY, VAULT
@@ -101,4 +103,4 @@ async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
 
 async def drain_hub(app: web.Application) -> None:
     """Tell everybody in a hearing that the server restarts, before their sockets are cut (an `on_shutdown` signal)."""
-    await app[HUB].drain()
+    await app[HUB].drain(CloseReason.SERVER_RESTARTING)

@@ -1,4 +1,4 @@
-"""What happens around every handler, outermost first: headers, refusals, who is there, may they, did our page send it."""
+"""What happens around every handler: headers, refusals, who is there, may they, and did our page send it."""
 
 import logging
 import secrets

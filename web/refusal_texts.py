@@ -79,7 +79,6 @@ _HEARINGS: dict[str, Text] = {
     "too_many_words": Text("一次接访最多留 {limit} 句话。请在接访中当面说。"),
     "recording_elsewhere": Text("这次接访的录像已经存在别处，不能再开一份。"),
     "recording_missing": Text("没有找到这次接访的录像，请联系管理员。"),
-    "playback_not_made": Text("可播放的文件还没有生成好，请过一会儿再看。原始录像已经完整保存。", 404),
 }
 
 _IDENTITY: dict[str, Text] = {
@@ -90,7 +89,6 @@ _IDENTITY: dict[str, Text] = {
     "too_many_stills": Text("一次接访最多截 {limit} 张图。"),
     "id_number_invalid": Text("身份证号码不对：{reason}。请对照证件再核一遍。"),
     "verification_concluded": Text("身份核验已经有结论了，不能再改。"),
-    "already_settled": Text("这一项已经有结果了。"),
     "identity_not_verified": Text("身份还没有核验通过，不能往下办。"),
     "identity_withdrawn": Text("身份核验的结论已撤回，要重新核验。"),
     "another_person_verified": Text("接访中核验的不是这个案件的申请人，不能付款。"),
@@ -157,6 +155,36 @@ _MONEY: dict[str, Text] = {
     "verifier_cannot_release": Text("身份是您核验的，不能再由您放行。", 403),
     "approver_cannot_release": Text("案件是您审批的，不能再由您放行。", 403),
     "drafter_cannot_release": Text("批次是您制的单，要另一位财务人员放行。", 403),
+    "already_settled": Text("这笔钱已经结清，不会再动。请刷新看一看。"),
+    "held_back": Text("放行时还不能付，已经暂缓。可以重新列入下一批。"),
+    "case_withdrawn": Text("案件已经撤回，不能付款。"),
+    "case_declined": Text("案件没有获得批准，不能付款。"),
+    "account_already_allowed": Text("这个账号的共用已经同意过一次。又有别人来用，要由后来的案件说明理由。"),
+    "order_unknown": Text("没有找到这笔付款。", 404),
+    "not_your_receipt": Text("这不是您的领款凭证。", 403),
+    "receipt_not_ready": Text("这笔钱还没有到账，到账以后才有领款凭证。"),
+    "not_paid_yet": Text("这笔钱还没有到账，到账以后才有领款凭证。"),
+    "answer_other_bank": Text("这不是{expected}的回单（文件里的行号是 {found}）。没有记账，请换成付款银行的回单。"),
+    "answer_unknown_batch": Text("没有找到这份回单所答的批次（{reference}）。没有记账，请核对是不是别处的文件。"),
+    "answer_unknown_order": Text(
+        "回单第 {line} 笔（{reference}）不是这个批次付出去的。整份回单都没有记账，请联系银行。"
+    ),
+    "answer_order_twice": Text("回单第 {line} 笔（{reference}）出现了两次。整份回单都没有记账，请联系银行。"),
+    "answer_total_differs": Text("回单上的总笔数或总金额和我们付的不一样。整份回单都没有记账，请联系银行。"),
+    "answer_account_differs": Text(
+        "回单第 {line} 笔（{reference}）的收款账号和我们付的不一样。整份回单都没有记账，请联系银行。"
+    ),
+    "answer_day_differs": Text(
+        "回单第 {line} 笔（{reference}）的付款日期和我们付的不一样。整份回单都没有记账，请联系银行。"
+    ),
+    "answer_contradicts": Text(
+        "回单第 {line} 笔（{reference}）和以前的回单说法相反。整份回单都没有记账，请联系银行书面确认。"
+    ),
+    "answer_already_taken": Text("这份回单在 {taken_at} 已经收过，没有重复记账。"),
+    "handler_cannot_reconcile": Text("您是承办人，不能再由您对账。请另一位财务人员上传回单。", 403),
+    "verifier_cannot_reconcile": Text("身份是您核验的，不能再由您对账。请另一位财务人员上传回单。", 403),
+    "approver_cannot_reconcile": Text("案件是您审批的，不能再由您对账。请另一位财务人员上传回单。", 403),
+    "releaser_cannot_reconcile": Text("批次是您放行的，不能再由您对账。请另一位财务人员上传回单。", 403),
     "answer_unreadable": Text("这不是银行的回单文件，或文件已损坏。没有记账，请向银行重新取。", 400),
     "answer_cut": Text("回单文件不完整，像是中途断了。没有记账，请重新下载再上传。", 400),
     "answer_too_large": Text("回单文件超过 {limit_mb} MB，没有收下。", 413),
@@ -166,7 +194,28 @@ _MONEY: dict[str, Text] = {
     ),
 }
 
-TEXTS: dict[str, Text] = {**_AT_THE_DOOR, **_INVITATIONS, **_HEARINGS, **_IDENTITY, **_CASES, **_MONEY}
+_ROOM: dict[str, Text] = {
+    "message_malformed": Text("页面发送的内容无法识别，请刷新页面后再试。", 400),
+    "text_empty": Text("请先写上要说的话再发送。", 400),
+    "seat_absent": Text("对方此刻不在线，等对方回来后再请进来。"),
+    "no_call_now": Text("此刻没有通话，请稍候。"),
+    "hearing_not_started": Text("接访还没有开始。请先请申请人进来；不再进行的，请在接访页面取消。"),
+    "recording_unavailable": Text("录像没能开始，暂不能请人进来。请再点一次；仍不行请联系管理员。"),
+    "recording_trouble": Text("录像写入出现问题，请暂停谈话并联系管理员；已录下的内容不受影响。"),
+    "media_unavailable": Text("音视频没能接通，请让对方刷新页面再进来。"),
+    "media_unreachable": Text("音视频多次没能接通，网络可能拦住了通话。请换一个网络（如手机流量），再刷新页面。"),
+    "record_unavailable": Text("系统暂时没能记录这项操作，请稍后再试。"),
+    "still_no_camera": Text("对方没有打开画面，截不了图。请让对方点“开画面”再试。"),
+    "still_failed": Text("这一张没有截到清楚的画面，请再截一次。"),
+    "still_unknown": Text("没有这张截图。", 404),
+    "picture_unreadable": Text("签名的图片读不懂，请点“重写”再签一次。", 400),
+    "recording_not_running": Text("现在没有在录音录像，这一步不能做。请等录音录像恢复后再试。"),
+    "demo_only": Text("模拟申请人只在演示中提供。", 403),
+    "simulations_full": Text("已经有模拟申请人在这场接访里，或者同时进行的太多了，请稍等。"),
+    "playback_missing": Text("录像还没有整理好，暂时不能播放。请过几分钟再打开。", 404),
+}
+
+TEXTS: dict[str, Text] = {**_AT_THE_DOOR, **_INVITATIONS, **_HEARINGS, **_ROOM, **_IDENTITY, **_CASES, **_MONEY}
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "field": {

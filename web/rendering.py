@@ -25,6 +25,9 @@ _LINKS: tuple[tuple[str, str, Permission], ...] = (
     ("/trail", "记录", Permission.READ_TRAIL),
 )
 
+# Under which link a page stands whose path does not say it.
+_LINK_ABOVE = {"batches": "/payments", "orders": "/payments", "answers": "/payments", "sessions": "/today"}
+
 
 def make_templates() -> jinja2.Environment:
     """Return the environment in which all pages are made; an undefined name is an error, never an empty space."""
@@ -43,6 +46,7 @@ def make_templates() -> jinja2.Environment:
         "capital": capital_numerals,
         "day": lambda at: _local(at).strftime("%Y年%-m月%-d日"),
         "time": lambda at: _local(at).strftime("%H:%M"),
+        "moment_short": lambda at: _local(at).strftime("%-m月%-d日 %H:%M"),
         "moment": lambda at: _local(at).strftime("%Y年%-m月%-d日 %H:%M"),
         "second": lambda at: _local(at).strftime("%Y-%m-%d %H:%M:%S"),
         "clock": format_elapsed,
@@ -69,7 +73,7 @@ def render(request: web.Request, template: str, *, status: int = 200, **context:
     text = page.render(
         staff=staff,
         links=[{"href": h, "text": t} for h, t, p in _LINKS if staff and staff.actor.may(p)],
-        here="/" + request.path.strip("/").split("/")[0],
+        here=_LINK_ABOVE.get(request.path.split("/")[1], "/" + request.path.split("/")[1]),
         may=lambda name: bool(staff and staff.actor.may(Permission(name))),
         csrf_token=csrf.token_for(request),
         flash=take_flash(request),

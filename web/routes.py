@@ -23,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/today", hearings.show_today, _staff(Permission.SEE_HEARINGS)),
     Route("GET", "/sessions/{session_id}", hearings.show_session, _staff(Permission.SEE_HEARINGS)),
     Route("POST", "/sessions/{session_id}/invitation", hearings.make_invitation, _staff(Permission.BOOK_HEARING)),
+    Route("GET", "/sessions/{session_id}/progress", hearings.send_progress, _staff(Permission.SEE_HEARINGS)),
     Route(
         "GET",
         "/sessions/{session_id}/playback/{seat_id}.webm",

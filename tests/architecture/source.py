@@ -1,6 +1,7 @@
 """Reads the project's own source, so that tables can be held equal to the code they speak of."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,13 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("aid", "records", "sessions", "signaling", "web")
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    """Yield every module of the house, parsed."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path, ast.parse(path.read_text("utf-8"))
+@functools.cache
+def modules() -> tuple[tuple[Path, ast.Module], ...]:
+    """Return every module of the house, parsed."""
+    paths = (
+        path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if "versions" not in path.parts
+    )
+    return tuple((path, ast.parse(path.read_text("utf-8"))) for path in paths)
 
 
 def calls_of(*names: str) -> Iterator[ast.Call]:
@@ -43,3 +46,14 @@ def texts_in(node: ast.expr) -> Iterator[str]:
             yield from texts_in(orelse)
         case ast.JoinedStr(parts):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in parts)
+
+
+def texts_of_code(*, except_in: str) -> set[str]:
+    """Return every literal text of the house's modules, leaving out the file of that name."""
+    return {
+        node.value
+        for path, tree in modules()
+        if path.name != except_in
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }

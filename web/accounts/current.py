@@ -35,5 +35,3 @@ def set_login_cookie(request: web.Request, response: web.StreamResponse, name: s
         path="/",
         max_age=30 * 86_400 if name == APPLICANT_COOKIE else None,
     )
-
-

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from aid.receipts import receipt_pdf
 from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aid.cases import AidCase, case_of_session
 from aid.confirmations import ConfirmationView, confirmation_view
+from aid.receipts import receipt_pdf
 from aid.states import CaseState, ConfirmationState, OrderState
 from aid.tables import Order
 from records.refusals import Refusal
@@ -16,7 +16,7 @@ from sessions.queries import session_file
 from sessions.states import OVER, SessionState
 from web.access import Applicant, Route
 from web.accounts.current import applicant_actor, applicant_session_id
-from web.keys import CLOCK, DATABASE
+from web.keys import DATABASE, VAULT
 from web.rendering import render
 
 
@@ -90,7 +90,7 @@ async def send_own_receipt(request: web.Request) -> web.StreamResponse:
         order = await _order(db, case.id)
         if order is None or order.state is not OrderState.PAID:
             raise Refusal("not_paid_yet")
-        pdf = await receipt_pdf(db, actor, order.id, clock=request.app[CLOCK])
+        pdf = await receipt_pdf(db, actor, order.id, vault=request.app[VAULT])
     headers = {"Content-Disposition": 'inline; filename="receipt.pdf"', "Cache-Control": "private, no-store"}
     return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 

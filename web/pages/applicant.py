@@ -155,7 +155,8 @@ async def take_id_tail(request: web.Request) -> web.StreamResponse:
             return _invitation_page(request, invitation, _Asked(said, fields["move_here"] == "1"), status=403)
         case OtherDevice():
             return _invitation_page(request, invitation, _Asked(other_device=True), status=409)
-    response = redirect("/hearing")
+    # Whoever has just said "here" is not asked again at the socket, where the other device may still be.
+    response = redirect("/hearing?here=1" if outcome.moved else "/hearing")
     set_login_cookie(request, response, APPLICANT_COOKIE, login)
     return response
 
@@ -207,6 +208,7 @@ async def show_hearing(request: web.Request) -> web.StreamResponse:
         page={
             "session_id": session_id,
             "starts_at": file.session.starts_at.isoformat(),
+            "takeover": request.query.get("here") == "1",
             "consents": sorted(kind.value for kind in given),
             "after": "/hearing/after",
         },

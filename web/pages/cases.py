@@ -9,6 +9,9 @@ from web.accounts.current import staff_actor
 from web.flashes import redirect
 from web.forms import read_fields, whole_number
 from web.keys import CLOCK, DATABASE
+from web.pages.offices import require_office
+from web.pages.state_texts import CASE_STATES, ORDER_STATES
+from web.refusal_texts import sentence
 from web.rendering import render
 
 
@@ -16,14 +19,15 @@ async def show_cases(request: web.Request) -> web.StreamResponse:
     """GET /cases: the cases of the reader's office, those that wait for them first."""
     async with request.app[DATABASE].read() as db:
         cases = await cases_for(db, staff_actor(request))
-    return render(request, "staff/cases.html", cases=cases)
+    return render(request, "staff/cases.html", cases=cases, states=CASE_STATES)
 
 
 async def show_case(request: web.Request) -> web.StreamResponse:
     """GET /cases/{case_id}."""
     async with request.app[DATABASE].read() as db:
-        file = await case_file(db, staff_actor(request), request.match_info["case_id"])
-    return render(request, "staff/case.html", file=file)
+        file = await case_file(db, request.match_info["case_id"])
+    require_office(staff_actor(request), file.case.office_id)
+    return render(request, "staff/case.html", file=file, states=CASE_STATES, order_states=ORDER_STATES, say=sentence)
 
 
 async def approve_case(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Hearings as their staff see them outside the room: the day's list, one hearing's file, its invitation, its recording."""
+"""Hearings outside the room: the day's list, one hearing's file, its invitation, its recording."""
 
 import segno
 from aiohttp import web
@@ -7,26 +7,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aid.cases import case_of_session
 from aid.decisions import confirmation_view
 from aid.verification import verification_view
-from records import trail
 from records.actors import Actor, Permission
 from records.refusals import Refusal
 from sessions.booking import invite
 from sessions.days import office_date
 from sessions.queries import SessionFile, past_sessions, session_file, sessions_on, upcoming_sessions
+from sessions.recordings import note_played
 from sessions.seats import SeatRole
 from sessions.states import SessionState
 from web.accounts.current import staff_actor
 from web.keys import CLOCK, DATABASE, SETTINGS
+from web.pages.state_texts import SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
 
-STATES: dict[SessionState, tuple[str, str]] = {
-    SessionState.BOOKED: ("accent", "已约好"),
-    SessionState.IN_SESSION: ("good", "正在接访"),
-    SessionState.ENDED: ("careful", "已结束，正在封存"),
-    SessionState.SEALED: ("good", "已结束，录像已封存"),
-    SessionState.CANCELLED: ("", "已取消"),
-}
 RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)
 
 
@@ -36,12 +30,19 @@ async def show_today(request: web.Request) -> web.StreamResponse:
     today = office_date(request.app[CLOCK].now())
     office_id = actor.office_id or ""
     async with request.app[DATABASE].read() as db:
-        lists = {
-            "today": await sessions_on(db, office_id, today),
-            "upcoming": await upcoming_sessions(db, office_id, today),
-            "past": await past_sessions(db, office_id, today, limit=20),
-        }
-    return render(request, "staff/today.html", states=STATES, running=RUNNING, on=request.app[CLOCK].now(), **lists)
+        sessions = await sessions_on(db, office_id, today)
+        upcoming = await upcoming_sessions(db, office_id, today)
+        past = await past_sessions(db, office_id, today, limit=20)
+    return render(
+        request,
+        "staff/today.html",
+        states=SESSION_STATES,
+        running=RUNNING,
+        on=request.app[CLOCK].now(),
+        today=sessions,
+        upcoming=upcoming,
+        past=past,
+    )
 
 
 async def show_session(request: web.Request) -> web.StreamResponse:
@@ -72,14 +73,16 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         confirmation = await confirmation_view(db, session_id) if case else None
     sealed = file.session.state is SessionState.SEALED
     plays = sealed and actor.may(Permission.PLAY_RECORDING)
-    if plays:
-        await _note_view(request, actor, session_id)
+    if plays and file.playback:
+        async with request.app[DATABASE].begin() as db:
+            await note_played(db, actor, session_id, clock=request.app[CLOCK])
     return render(
         request,
         "staff/session.html",
         file=file,
-        states=STATES,
+        states=SESSION_STATES,
         running=file.session.state in RUNNING,
+        progress=_progress(file),
         applicant=file.seat_in(SeatRole.APPLICANT),
         host_here=any(entry.seat.person_id == actor.id for entry in file.seats),
         case=case,
@@ -101,18 +104,15 @@ async def _own_session(db: AsyncSession, actor: Actor, session_id: str) -> Sessi
     return file
 
 
-async def _note_view(request: web.Request, actor: Actor, session_id: str) -> None:
-    async with request.app[DATABASE].begin() as db:
-        await trail.record(
-            db,
-            actor,
-            "RecordingViewed",
-            subject_kind="session",
-            subject_id=session_id,
-            session_id=session_id,
-            details={},
-            clock=request.app[CLOCK],
-        )
+async def send_progress(request: web.Request) -> web.StreamResponse:
+    """GET /sessions/{session_id}/progress: how far sealing and playback are, for the page that waits for them."""
+    async with request.app[DATABASE].read() as db:
+        file = await _own_session(db, staff_actor(request), request.match_info["session_id"])
+    return web.json_response({"progress": _progress(file)})
+
+
+def _progress(file: SessionFile) -> str:
+    return f"{file.session.state.value}/{len(file.playback)}"
 
 
 async def send_playback(request: web.Request) -> web.StreamResponse:
@@ -122,7 +122,7 @@ async def send_playback(request: web.Request) -> web.StreamResponse:
         file = await _own_session(db, staff_actor(request), session_id)
     wanted = next((made for made in file.playback if made.seat_id == seat_id), None)
     if wanted is None:
-        raise Refusal("playback_not_made")
+        raise Refusal("playback_missing")
     response = web.FileResponse(request.app[SETTINGS].playback / wanted.path)
     response.content_type = "video/webm"
     response.headers["Cache-Control"] = "private, no-cache"

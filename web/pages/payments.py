@@ -4,14 +4,20 @@ from aiohttp import web
 
 from aid.bank.stub import answer
 from aid.payments import DraftBatch, Release, bank_file, draft_batch, release, return_batch
-from aid.queries import batch_view, fund_view, order_view
+from aid.queries import batch_view, batches, four_people, fund_view, order_timeline, order_view, ready_to_draft
 from aid.receipts import receipt_pdf
-from aid.reconciliation import take_answer
+from aid.reconciliation import note_refused_answer, take_answer
+from aid.tables import AidCase
+from records.actors import Permission
 from records.refusals import Refusal
 from web.accounts.current import staff_actor
 from web.flashes import redirect
 from web.forms import read_fields, read_upload, whole_number
 from web.keys import CLOCK, DATABASE, SETTINGS, VAULT
+from web.pages.offices import require_office
+from web.pages.state_texts import ORDER_STATES
+from web.proofs import proof_of_recording
+from web.refusal_texts import sentence
 from web.rendering import render
 
 ANSWER_LIMIT = 2 * 1024 * 1024
@@ -20,9 +26,12 @@ ANSWER_LIMIT = 2 * 1024 * 1024
 
 async def show_fund(request: web.Request) -> web.StreamResponse:
     """GET /payments: what the fund holds, what can be put into a batch, the batches."""
+    actor = staff_actor(request)
     async with request.app[DATABASE].read() as db:
-        view = await fund_view(db, staff_actor(request))
-    return render(request, "staff/fund.html", view=view)
+        fund = await fund_view(db, actor.office_id or "")
+        ready = await ready_to_draft(db, actor) if actor.may(Permission.DRAFT_BATCH) else []
+        made = await batches(db, actor.office_id or "")
+    return render(request, "staff/fund.html", fund=fund, ready=ready, batches=made)
 
 
 async def make_batch(request: web.Request) -> web.StreamResponse:
@@ -36,9 +45,22 @@ async def make_batch(request: web.Request) -> web.StreamResponse:
 
 async def show_batch(request: web.Request) -> web.StreamResponse:
     """GET /batches/{batch_id}."""
+    actor = staff_actor(request)
     async with request.app[DATABASE].read() as db:
-        view = await batch_view(db, staff_actor(request), request.match_info["batch_id"])
-    return render(request, "staff/batch.html", view=view)
+        view = await batch_view(db, request.match_info["batch_id"])
+        mine = view.drafter_id == actor.id
+        if actor.may(Permission.RELEASE_BATCH) and not mine:
+            # Whoever may release also sees what *they* may not: a case they once approved, say.
+            view = await batch_view(db, view.id, actor=actor)
+    require_office(actor, view.fund.office_id)
+    return render(
+        request,
+        "staff/batch.html",
+        view=view,
+        mine=mine,
+        order_states=ORDER_STATES,
+        say=sentence,
+    )
 
 
 async def release_batch(request: web.Request) -> web.StreamResponse:
@@ -83,24 +105,44 @@ async def send_stub_answer(request: web.Request) -> web.StreamResponse:
 async def take_bank_answer(request: web.Request) -> web.StreamResponse:
     """POST /answers: the bank's answer file; all of it is taken, or none."""
     name, data = await read_upload(request, "answer", limit=ANSWER_LIMIT)
-    async with request.app[DATABASE].begin() as db:
-        outcome = await take_answer(
-            db, staff_actor(request), name, data, vault=request.app[VAULT], clock=request.app[CLOCK]
-        )
+    actor, clock = staff_actor(request), request.app[CLOCK]
+    try:
+        async with request.app[DATABASE].begin() as db:
+            outcome = await take_answer(db, actor, name, data, vault=request.app[VAULT], clock=clock)
+    except Refusal as refusal:
+        async with request.app[DATABASE].begin() as db:
+            await note_refused_answer(db, actor, name, data, refusal, clock=clock)
+        raise
     said = "answer_taken_returned" if outcome.returned else "answer_taken"
     return redirect(f"/batches/{outcome.batch_id}", said=said)
 
 
 async def show_order(request: web.Request) -> web.StreamResponse:
     """GET /orders/{order_id}: one payment from the hearing to the bank's word."""
+    order_id = request.match_info["order_id"]
     async with request.app[DATABASE].read() as db:
-        view = await order_view(db, staff_actor(request), request.match_info["order_id"])
-    return render(request, "staff/order.html", view=view)
+        view = await order_view(db, order_id)
+        require_office(staff_actor(request), (await db.get_one(AidCase, view.case_id)).office_id)
+        steps = await order_timeline(db, order_id)
+        people = await four_people(db, order_id)
+    sealed = view.session_id is not None and view.recording_digest is not None
+    return render(
+        request,
+        "staff/order.html",
+        view=view,
+        steps=steps,
+        people=people,
+        proof=await proof_of_recording(request.app, view.session_id or "") if sealed else None,
+        order_states=ORDER_STATES,
+    )
 
 
 async def send_receipt(request: web.Request) -> web.StreamResponse:
     """GET /orders/{order_id}/receipt.pdf."""
-    raise Refusal("page_unknown")
+    order_id, actor = request.match_info["order_id"], staff_actor(request)
+    async with request.app[DATABASE].read() as db:
+        pdf = await receipt_pdf(db, actor, order_id, vault=request.app[VAULT])
+    return web.Response(body=pdf, content_type="application/pdf", headers={"Cache-Control": "no-store"})
 
 
 def _download(name: str, data: bytes, content_type: str) -> web.Response:

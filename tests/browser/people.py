@@ -1,0 +1,167 @@
+"""What each person of the main job does with their browser, in their own words and clicks."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+
+from tests.browser.server import Server
+from web.demo import PASSWORD
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
+STEP_MS = 15_000
+
+# Resolves once so many new frames were shown, which a still picture never does; gives up after a while.
+FRAMES_SHOWN = """
+([selector, wanted, patienceMs]) => new Promise((resolve) => {
+  const video = document.querySelector(selector);
+  let frames = 0;
+  const count = () => {
+    frames += 1;
+    if (frames >= wanted) resolve(frames);
+    else video.requestVideoFrameCallback(count);
+  };
+  video.requestVideoFrameCallback(count);
+  setTimeout(() => resolve(frames), patienceMs);
+})
+"""
+# Resolves with the loudest sample heard from the far streams (0 to 1), as soon as it is loud enough.
+LOUDEST = """
+async ([enough, patienceMs]) => {
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  for (const element of document.querySelectorAll("video, audio")) {
+    if (element.srcObject && !element.muted && element.srcObject.getAudioTracks().length)
+      context.createMediaStreamSource(element.srcObject).connect(analyser);
+  }
+  const samples = new Float32Array(analyser.fftSize);
+  let loudest = 0;
+  const until = performance.now() + patienceMs;
+  while (loudest < enough && performance.now() < until) {
+    analyser.getFloatTimeDomainData(samples);
+    for (const sample of samples) loudest = Math.max(loudest, Math.abs(sample));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await context.close();
+  return loudest;
+}
+"""
+
+
+@dataclass
+class Camera:
+    """Writes pictures of pages, to be looked at."""
+
+    directory: Path
+
+    def shoot(self, page: Page, name: str) -> None:
+        """Take a picture of what the window shows, and one of the whole page where it is longer."""
+        page.screenshot(path=self.directory / f"{name}.png")
+
+
+def open_context(browser: Browser, viewport: ViewportSize, *, phone: bool = False) -> BrowserContext:
+    """Open a browser as somebody's own, with nothing in it."""
+    context = browser.new_context(viewport=viewport, has_touch=phone, is_mobile=phone, locale="zh-CN")
+    context.set_default_timeout(STEP_MS)
+    return context
+
+
+def sign_in(page: Page, server: Server, user_name: str) -> None:
+    """Sign in as a member of staff."""
+    page.goto(f"{server.origin}/sign-in")
+    page.get_by_label("用户名").fill(user_name)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录", exact=True).click()
+
+
+def sees_movement(page: Page, selector: str, *, frames: int = 10) -> bool:
+    """Tell whether a far person's picture moves: so many new frames are shown before patience ends."""
+    return cast(int, page.evaluate(FRAMES_SHOWN, [selector, frames, STEP_MS])) >= frames
+
+
+def hears_somebody(page: Page, *, loudness: float = 0.02) -> bool:
+    """Tell whether far sound has energy: a sample of this size (0 to 1) before patience ends."""
+    return cast(float, page.evaluate(LOUDEST, [loudness, STEP_MS])) >= loudness
+
+
+def come_in(page: Page, server: Server, camera: Camera) -> None:
+    """The applicant: the link, four characters, two consents, the devices, the waiting room."""
+    page.goto(server.invitation)
+    camera.shoot(page, "phone-invitation")
+    page.get_by_label("请输入您身份证号码的后四位").fill(server.id_tail)
+    page.get_by_role("button", name="进入").click()
+    expect(page.get_by_role("heading", name="您同意录音录像吗")).to_be_visible()
+    camera.shoot(page, "phone-consent-recording")
+    page.get_by_role("button", name="我同意录音录像").click()
+    camera.shoot(page, "phone-consent-data")
+    page.get_by_role("button", name="我同意使用这些信息").click()
+    page.get_by_role("button", name="打开摄像头和话筒").click()
+    expect(page.locator("#check-row-camera[data-kind=good]")).to_be_visible()
+    camera.shoot(page, "phone-devices")
+    page.get_by_role("button", name="都好了，继续").click()
+    expect(page.locator("[data-step=waiting]")).to_be_visible()
+    expect(page.locator("#wait-row-devices[data-kind=good]")).to_contain_text("正常")
+
+
+STILL_STEPS = ("人脸截图", "证件正面", "证件背面，慢慢倾斜")
+
+
+def verify_identity(page: Page, camera: Camera) -> None:
+    """The host: work through the check list, a still wherever one is asked for, and conclude."""
+    page.locator("#tab-identity").click()
+    stills = 0
+    for step in range(page.locator("#checks li").count()):
+        current = page.locator("#checks [aria-current=step]")
+        title = current.locator(".check__title").inner_text()
+        if title in STILL_STEPS:
+            page.keyboard.press("Space")
+            stills += 1
+            expect(page.locator("#stills img")).to_have_count(stills, timeout=STEP_MS)
+        page.locator("#check-pass").click()
+        expect(page.locator("#checks li").nth(step).locator(".check__done")).to_be_visible()
+    camera.shoot(page, "desk-verified")
+    page.locator("#identity-verify").click()
+    expect(page.locator("#identity-verdict")).to_be_visible()
+
+
+def sign_with_finger(page: Page) -> None:
+    """The applicant: write something on the pad, stroke by stroke."""
+    box = page.locator("#sign-pad").bounding_box()
+    assert box is not None
+    for stroke in range(3):
+        x, y = box["x"] + 40 + stroke * 90, box["y"] + 30
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for step in range(8):
+            page.mouse.move(x + 8 * step, y + 10 * (step % 3) + 6 * step)
+        page.mouse.up()
+
+
+def confirm_and_sign(phone: Page, desk: Page, camera: Camera) -> None:
+    """The decision is read out, the applicant confirms amount and account, and signs; the host sees it arrive."""
+    desk.locator("#tab-reading").click()
+    desk.locator("#reading-ask").click()
+    expect(phone.locator("[data-sheet=asked]")).to_be_visible()
+    camera.shoot(phone, "phone-confirm")
+    expect(phone.locator("[data-sheet=asked]")).to_contain_text("¥20,000.00")
+    expect(phone.locator("[data-sheet=asked]")).to_contain_text("人民币贰万元整")
+    expect(phone.locator("[data-sheet=asked]")).to_contain_text("6217 **** **** 3456")
+    phone.locator("#sheet-confirm").click()
+    expect(phone.locator("[data-sheet=confirmed]")).to_be_visible()
+    sign_with_finger(phone)
+    camera.shoot(phone, "phone-sign")
+    phone.locator("#sign-send").click()
+    expect(phone.locator("[data-sheet=signed]")).to_be_visible()
+    expect(desk.locator("#reading-signature")).to_be_visible()
+    camera.shoot(desk, "desk-signed")
+    camera.shoot(phone, "phone-signed")
+
+
+def end_hearing(desk: Page) -> None:
+    """The host: end and seal."""
+    desk.locator("#control-end").click()
+    desk.get_by_role("button", name="结束并封存录像").click()
+    expect(desk).to_have_url(re.compile("/sessions/[0-9a-f]{32}$"))

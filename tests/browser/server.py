@@ -1,0 +1,70 @@
+"""The real server in a process of its own, as `make demo` runs it."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from web.simulator.person import DEMO_APPLICANT
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running demonstration."""
+
+    origin: str
+    var: Path
+    id_tail: str = DEMO_APPLICANT.id_tail
+
+    @property
+    def invitation(self) -> str:
+        """The applicant's link."""
+        return f"{self.origin}/i/{(self.var / 'secrets' / 'invitation').read_text('ascii')}"
+
+
+class DemoProcess:
+    """`jiefang demo` on ports of its own; it can be stopped and started again on the same data."""
+
+    def __init__(self, var: Path) -> None:
+        self._var = var
+        self._log = var.with_suffix(".log")
+        self._port = _free_port(socket.SOCK_STREAM)
+        self._media_port = _free_port(socket.SOCK_DGRAM)
+        self._process: subprocess.Popen[str] | None = None
+        self.server = Server(f"http://127.0.0.1:{self._port}", var)
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready."""
+        command = [sys.executable, "-m", "web", "demo", "--var", str(self._var)]
+        command += ["--port", str(self._port), "--media-port", str(self._media_port)]
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+        said = []
+        for line in self._process.stdout or ():
+            said.append(line)
+            if re.search("已就绪", line):
+                return
+        raise AssertionError("the server did not start:\n" + "".join(said) + self.log())
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Stop it and return its exit status."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return self._process.wait(timeout=20)
+
+    def log(self) -> str:
+        """Return what it has logged."""
+        return self._log.read_text("utf-8")
+
+
+def _free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,137 @@
+"""The main job, from the link to the proof: two browsers, one server, real media, real files."""
+
+import re
+import subprocess
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from aid.bank.stub import answer
+from tests.browser.evidence import check_books, check_recording, one_byte_flipped, touchable, verify
+from tests.browser.people import (
+    DESK,
+    PHONE,
+    Camera,
+    come_in,
+    confirm_and_sign,
+    end_hearing,
+    hears_somebody,
+    open_context,
+    sees_movement,
+    sign_in,
+    verify_identity,
+)
+from tests.browser.server import Server
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
+    server: Server, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera
+) -> None:
+    phone = open_context(applicants_browser, PHONE, phone=True).new_page()
+    desk = open_context(prosecutors_browser, DESK).new_page()
+    errors: list[str] = []
+
+    def watch(who: str, page: Page) -> None:
+        page.on("pageerror", lambda error: errors.append(f"{who}: {error}"))
+        page.on("console", lambda m: errors.append(f"{who}: {m.text}") if m.type == "error" else None)
+
+    watch("phone", phone)
+    watch("desk", desk)
+    come_in(phone, server, camera)
+    camera.shoot(phone, "phone-waiting")
+
+    sign_in(desk, server, "wang")
+    camera.shoot(desk, "desk-today")
+    desk.get_by_role("link", name="进入接访室").click()
+    expect(desk.locator("#stage-admit")).to_be_visible()
+    camera.shoot(desk, "desk-waiting")
+    desk.locator("#stage-admit").click()
+
+    expect(phone.locator("[data-step=room]")).to_be_visible()
+    expect(phone.locator("#rec")).to_be_visible()
+    expect(desk.locator("#rec")).to_be_visible()
+    for page in (phone, desk):
+        page.locator(".person--stage video").wait_for()
+        expect(page.locator(".person--stage video")).not_to_have_js_property("videoWidth", 0)
+        assert sees_movement(page, ".person--stage video")
+        assert hears_somebody(page)
+    camera.shoot(phone, "phone-hearing")
+    camera.shoot(desk, "desk-host")
+
+    verify_identity(desk, camera)
+    confirm_and_sign(phone, desk, camera)
+    end_hearing(desk)
+    expect(phone).to_have_url(re.compile("/hearing/after"))
+    camera.shoot(phone, "phone-after")
+    expect(desk.get_by_text("证据链完整")).to_be_visible()
+    desk.locator("[data-act=play]:not([disabled])").click()
+    for video in desk.locator("[data-player] video").all():
+        seat = video.get_attribute("data-seat")
+        assert sees_movement(desk, f"video[data-seat='{seat}']")
+    camera.shoot(desk, "desk-session")
+    desk.context.close()
+
+    # The money: one approves, one drafts, another releases, the bank answers.
+    def at_desk(user_name: str) -> Page:
+        page = open_context(prosecutors_browser, DESK).new_page()
+        watch(user_name, page)
+        sign_in(page, server, user_name)
+        return page
+
+    approver = at_desk("chen")
+    approver.get_by_role("link", name="案件").click()
+    camera.shoot(approver, "desk-cases")
+    approver.get_by_role("link", name="审批").click()
+    camera.shoot(approver, "desk-case")
+    approver.get_by_role("button", name="同意救助").click()
+    expect(approver.get_by_text("已同意救助")).to_be_visible()
+
+    drafter = at_desk("sun")
+    camera.shoot(drafter, "desk-fund")
+    drafter.get_by_role("button", name="把选中的制成一批").click()
+    expect(drafter.get_by_text("要另一位财务人员放行")).to_be_visible()
+    batch_path = urlsplit(drafter.url).path
+
+    releaser = at_desk("zhou")
+    releaser.goto(server.origin + batch_path)
+    camera.shoot(releaser, "desk-batch")
+    releaser.get_by_role("button", name="放行可以放行的 1 笔").click()
+    expect(releaser.get_by_text("已放行，银行文件可以下载了")).to_be_visible()
+    with releaser.expect_download() as download:
+        releaser.get_by_role("link", name="下载银行文件").click()
+    bank_file = download.value.path().read_bytes()
+    assert "高秀兰" in bank_file.decode()
+
+    drafter.goto(server.origin + batch_path)
+    drafter.locator("#answer").set_input_files(
+        {"name": "answer.xml", "mimeType": "application/xml", "buffer": answer(bank_file)}
+    )
+    drafter.get_by_role("button", name="上传并核对").click()
+    expect(drafter.get_by_text("逐笔核对过了")).to_be_visible()
+    drafter.get_by_role("link", name="查看").click()
+    expect(drafter.get_by_text("已到账").first).to_be_visible()
+    camera.shoot(drafter, "desk-payment")
+
+    phone.reload()
+    expect(phone.get_by_role("heading", name="救助金到账了")).to_be_visible()
+    camera.shoot(phone, "phone-paid")
+    receipt = phone.request.get(f"{server.origin}/hearing/receipt.pdf").body()
+    text = subprocess.run(["pdftotext", "-layout", "-", "-"], input=receipt, capture_output=True, check=True).stdout
+    for words in ("高秀兰", "人民币贰万元整", "6217 **** **** 3456"):
+        assert words in text.decode(), words
+    assert not errors
+
+    check_recording(server)
+    check_books(server)
+    whole = verify(server)
+    assert whole.returncode == 0, whole.stdout
+    assert "全部核对过，没有被改动" in whole.stdout
+    for path in touchable(server):
+        with one_byte_flipped(path):
+            broken = verify(server)
+        assert broken.returncode == 1, path
+        assert "✗" in broken.stdout, path
+    assert verify(server).returncode == 0

@@ -1,0 +1,45 @@
+"""What the verifier found, in sentences."""
+
+from records.verifier import Finding
+
+_TEXTS: dict[str, str] = {
+    # the trail
+    "trail_whole": "审计链完整：{entries} 条记录一条扣一条，链头签名核到第 {signed} 条。",
+    "trail_unsigned_tail": "第 {first} 至 {last} 条是最近写的，已相扣，还没有签名。",
+    "entry_changed": "审计链第 {sequence} 条被改过。",
+    "entries_missing": "审计链少了第 {first} 至 {last} 条。",
+    "entry_out_of_place": "审计链第 {sequence} 条不在原来的位置，是插进来的或调换过。",
+    "chain_broken": "审计链第 {sequence} 条和上一条扣不上。",
+    "head_forged": "第 {sequence} 条的链头签名不是本院的，或签名后被改过。",
+    "trail_rewritten": "审计链第 {first} 至 {last} 条被整段重写过，和签过名的链头对不上。",
+    "tail_cut": "审计链的末尾被截断：签名证明曾有到第 {last} 条，现在从第 {first} 条起没有了。",
+    "heads_missing": "没有签过名的链头，{entries} 条记录的末尾无法证明。",
+    "head_line_unreadable": "链头文件第 {line} 行读不出来，被改过或已损坏。",
+    "line_unreadable": "审计链文件第 {line} 行读不出来。",
+    "trail_unreadable": "数据库文件读不出来，已损坏或被改过。",
+    # recordings
+    "recording_whole": "录像完整：{segments} 段，共 {duration_ms} 毫秒，清单有本院签名。",
+    "manifest_missing": "录像的清单不见了。",
+    "manifest_changed": "录像的清单被改过。",
+    "manifest_unreadable": "录像的清单读不出来。",
+    "manifest_replaced": "录像的清单被换成了另一份：签名不假，但不是审计链上记的那一份。",
+    "signature_missing": "录像清单的签名不见了。",
+    "signature_wrong": "录像清单的签名不对：被改过，或不是本院签的。",
+    "segment_missing": "录像少了一段：{name}。",
+    "segment_changed": "录像的这一段被改过：{name}。",
+    "segment_extra": "录像多出来一段：{name}。",
+    "segment_unchained": "录像的这一段和上一段扣不上：{name}。",
+    # the vault
+    "vault_whole": "文书、截图、签名、银行文件 {files} 份，逐一核对，都对。",
+    "vault_missing": "少了一份文件，摘要 {digest}。",
+    "vault_changed": "有一份文件被改过，摘要 {digest}。",
+    "vault_reference_wrong": "记录里的文件摘要写错了：{digest}。",
+    # money
+    "books_whole": "账目相抵为零，余额、付款与账目逐一相符。",
+    "books_wrong": "账目对不上：{what}。",
+}
+
+
+def describe(finding: Finding) -> str:
+    """Return the sentence for one finding."""
+    return _TEXTS[finding.code].format(**finding.params)

@@ -1,0 +1,53 @@
+"""What a page claims about evidence, checked at the moment it is shown."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+from sqlalchemy import select
+
+from records.trail import TrailEntry, entries_of
+from records.verifier import Finding, verify_recording, verify_vault
+from sessions.tables import Recording
+from web.findings import describe
+from web.keys import DATABASE, SETTINGS, SIGNING_KEY
+
+VAULT_DETAILS = ("manifest", "digest", "file_digest", "answer_digest", "picture_digest", "receipt_digest")
+"""In which details of trail entries the digest of a file in the vault stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was checked just now, and what was found."""
+
+    whole: bool
+    sentence: str
+    problems: tuple[str, ...]
+
+
+def vault_digests(entry: TrailEntry) -> list[str]:
+    """Return the digests of the vault's files that an entry speaks of."""
+    details = json.loads(entry.details)
+    return [details[name] for name in VAULT_DETAILS if isinstance(details.get(name), str)]
+
+
+async def proof_of_recording(app: web.Application, session_id: str) -> Proof:
+    """Check the recording of a sealed session byte by byte, and every file that its trail speaks of."""
+    settings = app[SETTINGS]
+    async with app[DATABASE].read() as db:
+        entries = await entries_of(db, session_id=session_id)
+        manifest = await db.scalar(select(Recording.manifest_digest).where(Recording.session_id == session_id))
+    digests = sorted({digest for entry in entries for digest in vault_digests(entry)})
+
+    def check() -> Sequence[Finding]:
+        key = app[SIGNING_KEY].public
+        recording = verify_recording(settings.journals / session_id, key, manifest_digest=manifest)
+        return [*recording, *verify_vault(settings.data_dir / "vault", digests)]
+
+    findings = await asyncio.to_thread(check)
+    problems = tuple(describe(finding) for finding in findings if not finding.ok)
+    sentence = f"{len(entries)} 条记录、1 份录音录像、{len(digests)} 份文件逐一核对"
+    outcome = "发现下面的问题" if problems else "没有被改动"
+    return Proof(not problems, f"{sentence}，{outcome}。", problems)

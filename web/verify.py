@@ -1,0 +1,96 @@
+"""`jiefang verify`: everything that an installation keeps, checked against the office's public key alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import DatabaseError
+
+from aid import ledger
+from records.chain import HeadUnreadable
+from records.database import Database
+from records.personal import PersonalData
+from records.signing import KeyUnreadable, VerifyKey
+from records.trail import TrailEntry, read_heads
+from records.verifier import Finding, verify_recording, verify_trail, verify_vault
+from sessions.tables import Recording, RecordingState, Session
+from web.findings import describe
+from web.proofs import vault_digests
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, as sentences; `whole` when nothing was wrong."""
+
+    whole: bool
+    lines: tuple[str, ...]
+
+
+async def verify_installation(var: Path, key_file: Path | None) -> Report:
+    """Check trail, recordings, vault and books below `var`. Reads only; the server may run meanwhile."""
+    data = var / "data"
+    try:
+        key = VerifyKey.load(key_file or data / "office-public.pem")
+    except (KeyUnreadable, OSError):
+        return Report(False, ("公钥读不出来，没有办法验证。请用 --key 指出本院公钥的文件。",))
+    lines = [f"公钥编号 {key.key_id}"]
+    whole = True
+    async for where, finding in _findings(var, data, key):
+        whole = whole and finding.ok
+        lines.append(f"{'✓' if finding.ok else '✗'} {where}{describe(finding)}")
+    lines.append("全部核对过，没有被改动。" if whole else "发现问题：有 ✗ 的地方被改动过，或无法证明。")
+    return Report(whole, tuple(lines))
+
+
+async def _findings(var: Path, data: Path, key: VerifyKey) -> AsyncIterator[tuple[str, Finding]]:
+    database = Database(f"sqlite+aiosqlite:///{(var / 'jiefang.sqlite').absolute()}", personal=PersonalData(bytes(32)))
+    try:
+        async with database.read() as db:
+            entries = list(await db.scalars(select(TrailEntry).order_by(TrailEntry.sequence)))
+            recordings = list((await db.execute(_sealed())).all())
+            books = await ledger.audit(db)
+    except (DatabaseError, ValueError):
+        # SQLite says "malformed" for some changed bytes, and hands out impossible values for others.
+        yield "", Finding(False, "trail_unreadable")
+        return
+    finally:
+        await database.dispose()
+    for finding in await asyncio.to_thread(lambda: list(_check_trail(data, entries, key))):
+        yield "", finding
+    for number, directory, manifest in recordings:
+        for finding in await asyncio.to_thread(_check_recording, data / "journals" / directory, key, manifest):
+            yield f"{number}：", finding
+    digests = {digest for entry in entries for digest in vault_digests(entry)}
+    for finding in await asyncio.to_thread(lambda: list(verify_vault(data / "vault", digests))):
+        yield "", finding
+    for finding in _check_books(books):
+        yield "", finding
+
+
+def _sealed() -> Select[str, str, str | None]:
+    return (
+        select(Session.number, Recording.directory, Recording.manifest_digest)
+        .join(Session, Recording.session_id == Session.id)
+        .where(Recording.state == RecordingState.SEALED)
+        .order_by(Session.number)
+    )
+
+
+def _check_trail(data: Path, entries: Iterable[TrailEntry], key: VerifyKey) -> Iterator[Finding]:
+    try:
+        heads = read_heads(data / "heads.jsonl")
+    except HeadUnreadable as error:
+        yield Finding(False, "head_line_unreadable", {"line": error.number})
+        return
+    yield from verify_trail([entry.exported() for entry in entries], heads, key)
+
+
+def _check_recording(directory: Path, key: VerifyKey, manifest: str | None) -> list[Finding]:
+    return list(verify_recording(directory, key, manifest_digest=manifest))
+
+
+def _check_books(problems: Iterable[str]) -> Iterator[Finding]:
+    wrong = [Finding(False, "books_wrong", {"what": problem}) for problem in problems]
+    yield from wrong or [Finding(True, "books_whole")]
