@@ -358,6 +358,17 @@ class JournalWriter:
                 self._file = None
             os.close(self._lock_fd)
 
+    def abandon(self) -> None:
+        """Close without writing what still waits, so that somebody else may go on."""
+        with self._store_lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._file is not None:
+                self._file.give_up()
+                self._file = None
+            os.close(self._lock_fd)
+
 
 class _SegmentFile:
     """One segment being written, with its running digest. A write that fails half-way is taken back."""
@@ -396,6 +407,10 @@ class _SegmentFile:
     def sync(self) -> None:
         """Wait until everything is on the disk."""
         os.fdatasync(self._fd)
+
+    def give_up(self) -> None:
+        """Close as it is."""
+        os.close(self._fd)
 
     def finish(self) -> str:
         """Sync, close and return the digest."""

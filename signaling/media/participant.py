@@ -39,6 +39,7 @@ class Participant:
         self.offer_id = offer_id
         self.version = 0
         self.outstanding = False
+        self.offered_at = 0.0
         self.stale = False
         """The world changed while an offer was out; the next one tells it all."""
         self.sections: list[Section] = [
@@ -62,8 +63,9 @@ class Participant:
             planned.append(Section(str(len(planned)), stream.kind, "sendonly", stream.seat_id, stream.ssrc))
         return planned
 
-    def begin_offer(self, sections: list[Section]) -> None:
-        """Number the next offer."""
+    def begin_offer(self, sections: list[Section], at: float) -> None:
+        """Number the next offer, made at monotonic second `at`."""
+        self.offered_at = at
         self.sections = sections
         self.offer_id += 1
         self.version += 1

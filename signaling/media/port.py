@@ -8,6 +8,7 @@ RFC 8445 (ICE; a lite agent only answers checks), RFC 8489 (STUN), RFC 7983 (tel
 """
 
 import asyncio
+import logging
 import socket
 import struct
 import time
@@ -17,6 +18,8 @@ from typing import Protocol, TypeAlias
 
 from aioice import stun
 
+logger = logging.getLogger(__name__)
+
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 """As the socket gives it: IPv4 has two parts, IPv6 four."""
 
@@ -25,6 +28,7 @@ DATAGRAMS_A_WAKE_UP_MAX = 512
 """Then the loop's other work gets its turn; what is left wakes it up again."""
 DATAGRAM_BYTES_MAX = 2048
 ADDRESSES_A_LINK_MAX = 16
+FAULTS_LOGGED_MAX = 20
 _COOKIE = b"\x21\x12\xa4\x42"
 
 
@@ -126,7 +130,13 @@ class Port:
                     # An ICMP error of an earlier datagram; the next call reads on.
                     self.drops["receive_failed"] += 1
                     continue
-                self.datagram_arrived(index, data, address, at)
+                try:
+                    self.datagram_arrived(index, data, address, at)
+                except Exception:
+                    # One datagram that trips the code must not cost everybody theirs. Told, but not once a packet.
+                    self.drops["internal"] += 1
+                    if self.drops["internal"] <= FAULTS_LOGGED_MAX:
+                        logger.exception("a datagram could not be handled")
 
         return read
 

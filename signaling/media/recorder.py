@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 0.5
 TELL_S = 1.0
 SLOW_S = 2.0
+CLOSE_TRIES_MAX = 6
 
 
 class Recorder:
@@ -95,7 +96,12 @@ class Recorder:
                 told_at = time.monotonic()
                 position = self._journal.position()
                 self._on_event(JournalFlushed(self._hearing_id, position.elapsed_ms, self._journal.saved_ms))
-        await self._store(self._journal.close)
+        for _ in range(CLOSE_TRIES_MAX):
+            if await self._store(self._journal.close):
+                return
+            await asyncio.sleep(FLUSH_S)
+        # The room was told of the trouble all along; what the disk would not take is gone.
+        self._journal.abandon()
 
     def stop(self) -> None:
         """Let `run` end."""

@@ -22,7 +22,7 @@ from signaling.media.events import (
     StatsMeasured,
 )
 from signaling.media.exchange import Exchange
-from signaling.media.link import Link
+from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
 from signaling.media.sdp import PAYLOAD_TYPES, Answer, Kind, Transport, make_offer, read_answer
@@ -131,7 +131,7 @@ class Hearing:
         if len(sections) > SECTIONS_MAX:
             self.add(person.seat_id)
             return
-        person.begin_offer(sections)
+        person.begin_offer(sections, time.monotonic())
         self._offer_ids[person.seat_id] = person.offer_id
         text = make_offer(self._plane.transport(person.link), person.version, sections)
         self._on_event(OfferReady(self.hearing_id, person.seat_id, person.offer_id, text, person.seats_by_mid()))
@@ -293,6 +293,8 @@ class Hearing:
             if person.link.lost:
                 continue
             overdue = person.link.overdue(at)
+            if overdue is None and person.outstanding and at - person.offered_at > ANSWER_S:
+                overdue = "unanswered"
             if overdue is not None:
                 person.link.lose(overdue)
                 continue

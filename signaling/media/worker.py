@@ -41,7 +41,7 @@ class MediaWorker:
 
     def __init__(self, settings: MediaSettings, on_event: Callable[[MediaEvent], None]) -> None:
         self._port = Port(settings.addresses, settings.port)
-        self._on_event = on_event
+        self._listener = on_event
         self._hearings: dict[str, Hearing] = {}
         self._recordings: dict[str, asyncio.Event] = {}
         self._certificate = RTCCertificate.generateCertificate()
@@ -141,7 +141,23 @@ class MediaWorker:
         if self._tasks is None:
             work.close()
             raise RuntimeError("the media worker is not running")
-        self._tasks.create_task(work, name=name)
+        self._tasks.create_task(self._guard(work, name), name=name)
+
+    async def _guard(self, work: Coroutine[object, object, None], name: str) -> None:
+        """Keep a fault where it is: in a task group it would end all the others."""
+        try:
+            await work
+        except Exception:
+            logger.exception("%s failed", name)
+            self.drops["task_failed"] += 1
+
+    def _tell(self, event: MediaEvent) -> None:
+        """Hand an event to the room; a fault of its own must not stop packets."""
+        try:
+            self._listener(event)
+        except Exception:
+            logger.exception("%s was not taken", type(event).__name__)
+            self.drops["event_not_taken"] += 1
 
     # --- Hearings
 
@@ -149,16 +165,14 @@ class MediaWorker:
         """Begin to record into `journal`, which is the worker's from now on. Raises MediaRefused(`hearing_open`)."""
         if hearing_id in self._hearings:
             raise MediaRefused("hearing_open")
-        recorder = Recorder(hearing_id, journal, self._threads, self._on_event)
-        self._hearings[hearing_id] = Hearing(hearing_id, self, recorder, self._on_event)
+        recorder = Recorder(hearing_id, journal, self._threads, self._tell)
+        self._hearings[hearing_id] = Hearing(hearing_id, self, recorder, self._tell)
         closed = self._recordings[hearing_id] = asyncio.Event()
         self.spawn(self._record(hearing_id, recorder, closed), "recorder")
 
     async def _record(self, hearing_id: str, recorder: Recorder, closed: asyncio.Event) -> None:
         try:
             await recorder.run()
-        except Exception:
-            logger.exception("recorder of hearing %s failed", hearing_id)
         finally:
             closed.set()
 
