@@ -26,6 +26,7 @@ export class Call {
     /** @type {string | null} */
     this.chosen = null;
     this.lineSentence = "";
+    this.mediaBroken = false;
     /** @type {number | undefined} */
     this.lineTimer = undefined;
     this.wire();
@@ -192,10 +193,17 @@ export class Call {
     this.drawLine();
   }
 
+  /** @param {boolean} broken  picture and sound do not flow, although the line to the room may stand */
+  setMediaBroken(broken) {
+    this.mediaBroken = broken;
+    this.drawLine();
+  }
+
   /** What the banner says: a broken line first, then what is wrong with one's own sound. */
   drawLine() {
     const me = this.session.me;
     let sentence = this.lineSentence;
+    if (sentence === "" && this.mediaBroken) sentence = say("line.media_lost");
     if (sentence === "" && me?.muted) sentence = say("call.muted_by_host");
     if (sentence === "" && !this.devices.audio && this.devices.microphoneOn) sentence = say("call.no_microphone");
     const node = byId("line", HTMLElement);

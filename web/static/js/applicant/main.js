@@ -21,6 +21,7 @@ import { WaitingRoom } from "./waiting.js";
  * @property {string} session_id
  * @property {string} starts_at
  * @property {import("./consents.js").ConsentKind[]} consents
+ * @property {boolean} takeover       the seat was just moved here from another device
  * @property {string} after
  */
 
@@ -81,8 +82,7 @@ const view = {
     go("gone");
   },
   onLink(state) {
-    if (state === "connecting") call.sayLine(say("line.media_lost"));
-    else if (state === "connected") call.sayLine("");
+    call.setMediaBroken(state !== "connected");
   },
 };
 
@@ -92,6 +92,7 @@ const call = new Call(session, devices);
 const sheet = new ConfirmationSheet();
 /** @type {number | null} */
 let waitedSince = null;
+let leaving = false;
 
 function wait() {
   waitedSince = Date.now();
@@ -115,7 +116,7 @@ function begin() {
   remember();
   void stayAwake();
   wait();
-  session.open();
+  session.open(page.takeover);
 }
 
 function remember() {
@@ -142,6 +143,8 @@ function stopDevices() {
 
 /** @param {string} path */
 function leaveFor(path) {
+  if (leaving) return;
+  leaving = true;
   stopDevices();
   location.assign(path);
 }

@@ -70,7 +70,7 @@ function ownPictureMissing(person) {
 function pictureMissing(person) {
   if (!person.present) return "person.absent";
   if (person.link === "lost") return "person.line_lost";
-  if (person.camera === "off") return "person.camera_off";
+  if (person.camera === "off") return person.microphone === "on" ? "person.camera_off" : "person.all_off";
   if (person.camera === "missing") return "person.camera_missing";
   if (person.link !== "connected") return "person.connecting";
   return null;

@@ -29,6 +29,8 @@ const page = /** @type {Page} */ (pageData("page"));
 const base = `/sessions/${page.session_id}`;
 const devices = new OwnDevices();
 let lineSentence = "";
+let leaving = false;
+let mediaBroken = false;
 /** @type {number | undefined} */
 let lineTimer = undefined;
 /** @type {number | undefined} */
@@ -37,7 +39,7 @@ let tellTimer = undefined;
 /** @type {import("../live/session.js").View} */
 const view = {
   onRoom(room, before) {
-    if (room.phase === "ended") return location.assign(page.after);
+    if (room.phase === "ended") return goToFile();
     const waited = before?.people.filter((person) => person.present && !person.admitted).length ?? 0;
     if (waiting.waiting().length > waited && page.is_host) void ring();
     waiting.draw();
@@ -81,7 +83,7 @@ const view = {
     void reading.load();
   },
   onClosed(reason) {
-    if (reason === "ended") return location.assign(page.after);
+    if (reason === "ended") return goToFile();
     const known = knows(`closed.${reason}`) ? reason : "other";
     write(byId("closed-heading", HTMLElement), say(`closed.${known}`));
     const here = byId("closed-here", HTMLButtonElement);
@@ -90,8 +92,8 @@ const view = {
     byId("closed-dialog", HTMLDialogElement).showModal();
   },
   onLink(state) {
-    if (state === "connecting") sayLine(say("line.media_lost"));
-    else if (state === "connected") sayLine("");
+    mediaBroken = state !== "connected";
+    drawLine();
   },
 };
 
@@ -104,6 +106,13 @@ const identity = new Identity(base, page.may_verify, (text) => controls.showProm
 const reading = new ReadingPanel(base, page.is_host, (sentence) => tell(sentence, "careful"));
 const openTab = tabs(byId("tabs", HTMLElement), () => {});
 
+/** The hearing is over: on to its page, once. */
+function goToFile() {
+  if (leaving) return;
+  leaving = true;
+  location.assign(page.after);
+}
+
 /**
  * Say something about the line, over the picture.
  *
@@ -114,8 +123,13 @@ function sayLine(sentence, ms = 0) {
   window.clearTimeout(lineTimer);
   lineSentence = sentence;
   if (ms > 0) lineTimer = window.setTimeout(() => sayLine(""), ms);
-  show(byId("line", HTMLElement), lineSentence !== "");
-  write(byId("line-words", HTMLElement), lineSentence);
+  drawLine();
+}
+
+function drawLine() {
+  const sentence = lineSentence || (mediaBroken ? say("line.media_lost") : "");
+  show(byId("line", HTMLElement), sentence !== "");
+  write(byId("line-words", HTMLElement), sentence);
 }
 
 /**
