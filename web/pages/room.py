@@ -28,6 +28,7 @@ from sessions.seats import SeatRole
 from sessions.states import OVER, SessionState
 from sessions.tables import Seat
 from signaling.media.events import MediaRefused, StillUnavailable
+from signaling.messages import Json
 from web.access import Route, Staff
 from web.accounts.current import staff_actor
 from web.flashes import redirect
@@ -133,7 +134,12 @@ async def take_still(request: web.Request) -> web.StreamResponse:
     )
     async with request.app[DATABASE].begin() as db:
         await keep_still(db, actor, command, clock=request.app[CLOCK])
-    event = {"event": "StillTaken", "kind": body.kind.value, "digest": digest, "elapsed_ms": still.elapsed_ms}
+    event: dict[str, Json] = {
+        "event": "StillTaken",
+        "kind": body.kind.value,
+        "digest": digest,
+        "elapsed_ms": still.elapsed_ms,
+    }
     await announce(request, session_id, "still", event)
     return web.json_response({"ok": True, "digest": digest})
 
