@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,9 @@ EVERYTHING = frozenset(
     {"publish", "enter_freely", "admit", "send_back", "mute_others", "prompt", "take_still", "end", "word"}
 )
 VISITOR = frozenset({"publish", "word", "raise_hand"})
-PEOPLE = {
+People = Mapping[str, tuple[str, str, frozenset[str]]]
+"""Who may come: seat -> role, name, abilities."""
+PEOPLE: People = {
     "li": ("host", "李检察官", EVERYTHING),
     "gao": ("applicant", "高某", VISITOR),
     "zhao": ("applicant", "赵某", VISITOR),
@@ -156,9 +158,9 @@ async def begin(house: House) -> tuple[Page, Page]:
     return li, gao
 
 
-def _application(hub: Hub) -> web.Application:
+def _application(hub: Hub, people: People) -> web.Application:
     async def meet(request: web.Request) -> web.StreamResponse:
-        role, name, abilities = PEOPLE[request.query["seat"]]
+        role, name, abilities = people[request.query["seat"]]
         seated = Seated(
             hearing_id=request.query["hearing"],
             seat_id=request.query["seat"],
@@ -183,7 +185,12 @@ def _application(hub: Hub) -> web.Application:
 
 @asynccontextmanager
 async def serving(
-    media: MediaPlane, ports: Ports, settings: HubSettings | None = None, *, cancels: bool = False
+    media: MediaPlane,
+    ports: Ports,
+    settings: HubSettings | None = None,
+    *,
+    cancels: bool = False,
+    people: People = PEOPLE,
 ) -> AsyncIterator[House]:
     """Run a server as web does: the hub inside the media plane's lifetime, drained before connections are ended.
 
@@ -192,7 +199,7 @@ async def serving(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession())
         hub = await stack.enter_async_context(Hub(settings or SETTINGS, media, ports))
-        runner = web.AppRunner(_application(hub), handler_cancellation=cancels)
+        runner = web.AppRunner(_application(hub, people), handler_cancellation=cancels)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)

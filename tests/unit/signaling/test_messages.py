@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signaling
@@ -142,6 +142,7 @@ def test_what_is_no_message_is_malformed(frame: str) -> None:
         decode(frame)
 
 
+@settings(deadline=None)
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), lambda kids: st.lists(kids)).map(json.dumps))
 def test_nothing_read_raises_anything_unnamed(frame: str) -> None:
     with pytest.raises((MessageMalformed, MessageTooLarge, FieldTooLong)):

@@ -1,0 +1,102 @@
+"""The live hearing and the record together: what happens in the room is in the database, and a room comes out of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from records.clock import FixedClock
+from records.database import Database
+from records.trail import TrailEntry
+from sessions.seats import SeatRole, abilities_of
+from sessions.states import SessionState
+from sessions.tables import PresenceSpan, Recording, RecordingState, Seat, Session
+from tests.support.media_fake import FakeMediaPlane
+from tests.support.people import (
+    MORNING,
+    Hearing,
+    book_hearing,
+    give_every_consent,
+    open_offices,
+)
+from tests.support.room_page import House, Page, People, serving
+from web.bridges import ports_for
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(MORNING)
+
+
+@pytest.fixture
+async def hearing(database: Database, clock: FixedClock) -> Hearing:
+    await open_offices(database)
+    return await book_hearing(database, clock)
+
+
+def seats_of(hearing: Hearing) -> People:
+    def person(role: SeatRole, name: str) -> tuple[str, str, frozenset[str]]:
+        return role.value, name, frozenset(ability.value for ability in abilities_of(role))
+
+    return {
+        hearing.host_seat: person(SeatRole.HOST, "王立"),
+        hearing.far_end_seat: person(SeatRole.FAR_END, "刘芳"),
+        hearing.applicant_seat: person(SeatRole.APPLICANT, "高秀兰"),
+    }
+
+
+async def reasons_of_leaving(database: Database, seat_id: str) -> Sequence[str | None]:
+    async with database.read() as db:
+        spans = select(PresenceSpan.reason).where(PresenceSpan.seat_id == seat_id).order_by(PresenceSpan.entered_at)
+        return (await db.scalars(spans)).all()
+
+
+async def comes(house: House, hearing: Hearing, seat_id: str) -> Page:
+    return await house.comes(seat_id, hearing=hearing.session_id)
+
+
+async def test_a_hearing_with_a_restart_in_its_middle_is_whole_on_record(
+    database: Database, hearing: Hearing, clock: FixedClock, media: FakeMediaPlane, tmp_path: Path
+) -> None:
+    ports = ports_for(database, tmp_path, clock)
+    async with serving(media, ports, people=seats_of(hearing)) as house:
+        media.on_event = house.hub.take_media_event
+        wang = await comes(house, hearing, hearing.host_seat)
+        gao = await comes(house, hearing, hearing.applicant_seat)
+        await wang.sees(hearing.applicant_seat, present=True)
+        await wang.say("admit", seat_id=hearing.applicant_seat)
+        await wang.told("refused", code="consent_missing")
+        assert media.hearings == {}
+        await give_every_consent(database, hearing, clock)
+        await wang.say("admit", seat_id=hearing.applicant_seat)
+        await gao.told("offer")
+        await gao.say("end")
+        await gao.told("refused", code="not_permitted")
+        await gao.say("word", text="听得到吗")
+        await wang.told("word", text="听得到吗")
+        clock.advance(60)
+
+    async with serving(media, ports, people=seats_of(hearing)) as house:
+        media.on_event = house.hub.take_media_event
+        gao = await comes(house, hearing, hearing.applicant_seat)
+        await gao.told("offer")
+        wang = await comes(house, hearing, hearing.host_seat)
+        await wang.told("offer")
+        await comes(house, hearing, hearing.far_end_seat)
+        clock.advance(60)
+        await wang.say("end")
+        assert await gao.closed() == ("ended", 4001)
+        assert await wang.closed() == ("ended", 4001)
+
+    assert await reasons_of_leaving(database, hearing.applicant_seat) == ["server_restarting", "ended"]
+    async with database.read() as db:
+        session = await db.get_one(Session, hearing.session_id)
+        recording = (await db.scalars(select(Recording))).one()
+        events = (await db.scalars(select(TrailEntry.event).order_by(TrailEntry.sequence))).all()
+        assert (await db.get_one(Seat, hearing.applicant_seat)).admitted_at is not None
+    assert session.state is SessionState.ENDED
+    assert recording.state is RecordingState.ENDED
+    assert recording.duration_ms is not None
+    for event in ("HearingStarted", "HearingEnded", "SeatAdmitted", "WordLeft", "RequestRefused"):
+        assert events.count(event) == 1, event
