@@ -167,7 +167,7 @@ async def take_check(request: web.Request) -> web.StreamResponse:
     command = SettleCheck(session_id, body.item, body.passed, body.note)
     async with request.app[DATABASE].begin() as db:
         await settle_check(db, staff_actor(request), command, clock=request.app[CLOCK])
-    event = {"event": "CheckSettled", "item": body.item, "passed": body.passed}
+    event: dict[str, Json] = {"event": "CheckSettled", "item": body.item, "passed": body.passed}
     await announce(request, session_id, "verification", event)
     return web.json_response({"ok": True})
 
