@@ -60,6 +60,9 @@ INBOX_MESSAGES = 256
 INBOX_EVENTS = 1024
 """How many before arrivals and media news are, too: the room is stuck."""
 
+MEDIA_CODES = frozenset({"answer_stale", "seats_full"})
+"""What the media plane refuses that means something here or to people; the rest is for the log."""
+
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
@@ -281,7 +284,7 @@ class RoomRunner:
                 # A newer offer overtook this answer on its way. The browser answers that one next.
                 if failure is None or failure.code == "answer_stale":
                     return []
-                return [ActionFailed(seat_id, failure.code, failure.params)]
+                return [ActionFailed(seat_id, failure.code, {"seat_id": seat_id})]
         assert_never(effect)
 
     async def _open_media(self) -> None:
@@ -312,7 +315,7 @@ class RoomRunner:
         return []
 
     async def _attempt(self, work: Awaitable[None], otherwise: str, effect: Effect) -> Failure | None:
-        """Wait, bounded, for `work`; a Refusal or MediaRefused fails with its own code, all else with `otherwise`."""
+        """Wait, bounded, for `work`; a Refusal fails with its own code, all else with `otherwise`."""
         closes = isinstance(effect, EndSession | CloseMedia)
         try:
             async with asyncio.timeout(self._settings.close_timeout_s if closes else self._settings.port_timeout_s):
@@ -322,7 +325,7 @@ class RoomRunner:
             return Failure(refusal.code, refusal.params)
         except MediaRefused as refusal:
             self._log(logging.INFO, "refused", wanted=type(effect).__name__, code=refusal.code)
-            return Failure(refusal.code)
+            return Failure(refusal.code if refusal.code in MEDIA_CODES else otherwise)
         except Exception as error:
             self.log_error(type(effect).__name__, error)
             return Failure(otherwise)

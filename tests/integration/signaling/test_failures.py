@@ -262,7 +262,7 @@ async def test_an_overtaken_answer_is_passed_over_and_a_broken_one_is_named(hous
     again = await house.comes("gao")
     offer = await again.told("offer")
     await again.say("answer", offer_id=offer["offer_id"], sdp="nonsense")
-    await again.told("refused", code="answer_unreadable")
+    await again.told("refused", code="media_unavailable", params={"seat_id": "gao"})
 
 
 async def test_lines_are_shown_to_those_admitted_and_the_clock_to_everybody(
