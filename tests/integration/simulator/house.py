@@ -43,7 +43,11 @@ class Desk:
     """Whether the seat is in use on another device."""
     consents: list[str] = field(default_factory=list)
     confirmation: str = "none"
+    line: asyncio.Transport = field(default_factory=asyncio.Transport)
+    """Her newest socket."""
     posts: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    looked: int = 0
+    """How often she looked at the confirmation."""
     failing: int = 0
     """How many requests for the confirmation are to be cut off."""
 
@@ -53,6 +57,7 @@ class House:
 
     def __init__(self, server: TestServer, hub: Hub, desk: Desk, record: MemoryProceedings) -> None:
         self.server = server
+        self.port = server.port
         self.hub = hub
         self.desk = desk
         self.record = record
@@ -61,6 +66,10 @@ class House:
     def invitation(self) -> str:
         """The link in the letter."""
         return str(self.server.make_url(f"/i/{TOKEN}"))
+
+    def cut_her_line(self) -> None:
+        """What a failing network does to her socket."""
+        self.desk.line.abort()
 
     async def ask_to_confirm(self) -> None:
         """The decision was read out."""
@@ -124,6 +133,7 @@ class Pages:
         if self.desk.failing and request.transport is not None:
             self.desk.failing -= 1
             request.transport.abort()
+        self.desk.looked += 1
         asked = {"amount_fen": 2_000_000, "account_fingerprint": "f00d", "amount_text": "20,000.00"}
         return web.json_response({"state": self.desk.confirmation, **asked})
 
@@ -139,6 +149,9 @@ class Pages:
     async def room(self, request: web.Request) -> web.StreamResponse:
         seat = request.cookies.get("applicant") or request.query["seat"]
         role, abilities = ("applicant", VISITOR) if seat == "gao" else ("host", EVERYTHING)
+        if seat == "gao":
+            assert isinstance(request.transport, asyncio.Transport)
+            self.desk.line = request.transport
         takeover = request.query["takeover"] == "1"
         device = f"{seat}-device"
         seated = Seated(HEARING, seat, role, seat, role, frozenset(abilities), new_id(), device, takeover)
@@ -152,15 +165,15 @@ class Pages:
 
 
 @asynccontextmanager
-async def open_house(directory: Path) -> AsyncIterator[House]:
-    """Run the server; its recordings go into ``directory``."""
+async def open_house(directory: Path, *, after: House | None = None) -> AsyncIterator[House]:
+    """Run the server; its recordings go into ``directory``. ``after``: the same one, started again."""
     async with AsyncExitStack() as stack:
-        record = MemoryProceedings()
+        record = after.record if after else MemoryProceedings()
         worker = MediaWorker(MediaSettings(("127.0.0.1",), 0), lambda event: hub.take_media_event(event))
         await worker.start()
         stack.push_async_callback(worker.stop)
         hub = await stack.enter_async_context(Hub(HubSettings(), worker, Ports(record, FolderJournals(directory))))
-        desk = Desk()
+        desk = after.desk if after else Desk()
         pages = Pages(desk)
         app = web.Application()
         for method in ("GET", "POST"):
@@ -175,7 +188,7 @@ async def open_house(directory: Path) -> AsyncIterator[House]:
             await hub.drain()
 
         app.on_shutdown.append(drain)
-        server = TestServer(app)
+        server = TestServer(app, port=after.port if after else None)
         await stack.enter_async_context(server)
         pages.house = House(server, hub, desk, record)
         yield pages.house

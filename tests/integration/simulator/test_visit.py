@@ -107,12 +107,30 @@ async def test_a_cut_socket_brings_her_back_to_her_seat_and_her_picture_goes_on(
 
 
 async def test_what_was_asked_while_she_was_away_is_answered_when_she_is_back(house: House, li: Prosecutor) -> None:
-    house.desk.confirmation = "asked"
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run(house.invitation, "9963", options=Options(pauses=False, drop_after_s=0.2)))
+        tasks.create_task(run(house.invitation, "9963", options=QUICK))
         await li.admit_her()
+        await li.until(lambda: house.desk.looked and li.sees(link="connected"))
+        house.desk.confirmation = "asked"  # and no notice reaches her
+        house.cut_her_line()
         await li.until(lambda: house.desk.confirmation == "signed")
         await li.say("end")
+
+
+async def test_a_server_that_is_started_again_finds_her_back_in_her_seat(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        async with open_house(tmp_path) as house, Prosecutor.at_work(house) as li:
+            visit = tasks.create_task(run(house.invitation, "9963", options=QUICK))
+            await li.admit_her()
+            await li.until(lambda: li.pictures > 5)
+        async with open_house(tmp_path, after=house) as house, Prosecutor.at_work(house) as li:
+            await li.until(lambda: li.pictures > 5)
+            await house.ask_to_confirm()
+            await li.until(lambda: house.desk.confirmation == "signed")
+            await li.say("end")
+    assert visit.result().reconnects == 1
+    assert visit.result().outcome is Outcome.ENDED
+    assert visit.result().said.count(Utterance.GREETING) == 1
 
 
 async def test_a_page_that_is_cut_off_is_asked_for_again(house: House, li: Prosecutor) -> None:
