@@ -82,7 +82,7 @@ class Plane:
     events: list[MediaEvent]
     directory: Path
 
-    async def until(self, holds: Callable[[], object], why: str, timeout_s: float = 15) -> None:
+    async def until(self, holds: Callable[[], object], why: str, timeout_s: float = 45) -> None:
         """Wait until something holds, looking again at short intervals; fail with what was waited for."""
         for _ in range(round(timeout_s / 0.02)):
             if holds():

@@ -1,0 +1,123 @@
+"""Faults of others, and of our own code, stay where they are."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from records import journal as journal_module
+from records.clock import SystemClock
+from records.journal import JournalWriter
+from signaling.media import recorder, relay
+from signaling.media.events import JournalTrouble, LinkLost, MediaEvent, MediaRefused, MediaSettings, OfferReady
+from signaling.media.port import Port
+from signaling.media.worker import MediaWorker
+from tests.integration.media.peers import HEARING, Plane, open_plane
+
+
+async def test_an_offer_that_nobody_answers_ends_the_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "ANSWER_S", 0.1)
+    plane = await open_plane(tmp_path)
+    await plane.worker.add_participant(HEARING, "host")
+    await plane.until(lambda: plane.of_kind(LinkLost, "host"), "link lost")
+    (lost,) = plane.of_kind(LinkLost, "host")
+    assert isinstance(lost, LinkLost)
+    assert lost.reason == "unanswered"
+    await plane.worker.stop()
+
+
+async def test_a_listener_that_fails_does_not_stop_the_plane(tmp_path: Path) -> None:
+    heard: list[MediaEvent] = []
+
+    def fail(event: MediaEvent) -> None:
+        heard.append(event)
+        raise RuntimeError("a fault in the room")
+
+    worker = MediaWorker(MediaSettings(("127.0.0.1",), 0), fail)
+    await worker.start()
+    await worker.open_hearing(HEARING, JournalWriter.open(tmp_path, HEARING, clock=SystemClock()))
+    await worker.add_participant(HEARING, "host")
+    await Plane(worker, heard, tmp_path).until(lambda: len(heard) > 3, "events go on")
+    assert worker.drops["event_not_taken"] >= 3
+    await worker.stop()
+
+
+async def test_a_datagram_that_trips_the_code_is_counted_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trip(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    plane = await open_plane(tmp_path)
+    monkeypatch.setattr(Port, "datagram_arrived", trip)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(50):
+            stranger.sendto(bytes(40), ("127.0.0.1", plane.worker.port))
+    await plane.until(lambda: plane.worker.drops["internal"] == 50, "all read")
+    await plane.worker.stop()
+
+
+async def test_a_hearing_that_ends_on_a_full_disk_lets_the_journal_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "FLUSH_S", 0.02)
+    plane = await open_plane(tmp_path)
+    real_write = os.write
+
+    def refuse(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(journal_module.os, "write", refuse)
+    plane.worker.record_event(HEARING, {"event": "Said"})
+    await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+    await plane.worker.close_hearing(HEARING)
+    monkeypatch.setattr(journal_module.os, "write", real_write)
+    JournalWriter.open(tmp_path, HEARING, clock=SystemClock()).close()
+    await plane.worker.stop()
+
+
+async def test_what_is_asked_of_nobody_is_refused_by_name(tmp_path: Path) -> None:
+    plane = await open_plane(tmp_path)
+    for asked, code in (
+        (plane.worker.add_participant("another", "host"), "hearing_unknown"),
+        (plane.worker.remove_participant(HEARING, "nobody"), "seat_unknown"),
+        (plane.worker.take_answer(HEARING, "nobody", 1, ""), "seat_unknown"),
+        (plane.worker.take_still("another", "host", timeout_s=1), "hearing_unknown"),
+        (plane.worker.close_hearing("another"), "hearing_unknown"),
+    ):
+        with pytest.raises(MediaRefused) as refused:
+            await asked
+        assert refused.value.code == code
+    assert plane.worker.position("another") is None
+    await plane.worker.stop()
+
+
+async def test_a_changed_world_during_an_open_offer_comes_in_one_later_offer(tmp_path: Path) -> None:
+    plane = await open_plane(tmp_path)
+    await plane.worker.add_participant(HEARING, "host")
+    answer = "\r\n".join(
+        [
+            "v=0",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+            "a=mid:0",
+            "a=sendonly",
+            "a=setup:active",
+            "a=fingerprint:sha-256 " + ":".join(["CD"] * 32),
+            "a=ssrc:{} cname:x",
+            "",
+        ]
+    )
+    for number in range(1, 4):
+        await plane.worker.add_participant(HEARING, f"officer-{number}")
+        await plane.worker.take_answer(HEARING, f"officer-{number}", 1, answer.format(1000 + number))
+    assert len(plane.of_kind(OfferReady, "host")) == 1
+    await plane.worker.take_answer(HEARING, "host", 1, answer.format(1000))
+    _, second = plane.of_kind(OfferReady, "host")
+    assert isinstance(second, OfferReady)
+    assert set(second.streams.values()) == {"host", "officer-1", "officer-2", "officer-3"}
+    with pytest.raises(MediaRefused) as refused:
+        await plane.worker.take_answer(HEARING, "officer-1", 2, answer.format(1000))
+    assert refused.value.code == "answer_ssrc_taken"
+    await plane.worker.stop()
