@@ -9,12 +9,12 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from records.chain import Json, canonical, read_base64
-from records.journal_reading import Event, Packet, SegmentStart, number_of, read_segment, segment_paths
+from records.journal_reading import Event, JournalFault, Packet, SegmentStart, number_of, read_segment, segment_paths
 from records.signing import SigningKey, VerifyKey
 from records.vault import write_durably
 
@@ -50,12 +50,24 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that was wrong with a segment already when the journal was sealed: a `JournalFault`'s code.
+
+    `segment_torn` is what a crash leaves behind; the others are found whenever a file was changed or lost before.
+    """
+
+    code: str
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
-    """A whole journal: its segments, how long it runs, where it has gaps."""
+    """A whole journal: its segments, how long it runs, where it has gaps, what is wrong with it."""
 
     segments: tuple[SurveyedSegment, ...]
     duration_ms: int
     gaps: tuple[Gap, ...]
+    faults: tuple[Fault, ...] = ()
 
 
 def survey(directory: Path) -> Survey:
@@ -63,22 +75,36 @@ def survey(directory: Path) -> Survey:
 
     Raises FileNotFoundError when there is no such directory.
     """
-    segments = tuple(_survey_segment(path) for path in segment_paths(directory))
+    surveyed = [_survey_segment(path) for path in segment_paths(directory)]
+    segments = tuple(segment for segment, _ in surveyed)
+    faults = (*(fault for _, found in surveyed for fault in found), *_faults_between(segments))
     readable = [segment for segment in segments if segment.started_at_us > 0]
     if not readable:
-        return Survey(segments, 0, ())
+        return Survey(segments, 0, (), faults)
     begins_us = readable[0].started_at_us
     gaps = [
         Gap((before.ended_at_us - begins_us) // 1000, (after.started_at_us - begins_us) // 1000)
         for before, after in itertools.pairwise(readable)
     ]
     duration_ms = max(segment.ended_at_us for segment in readable) - begins_us
-    return Survey(segments, duration_ms // 1000, tuple(gap for gap in gaps if gap.to_ms - gap.from_ms >= GAP_MS_MIN))
+    long = tuple(gap for gap in gaps if gap.to_ms - gap.from_ms >= GAP_MS_MIN)
+    return Survey(segments, duration_ms // 1000, long, faults)
 
 
-def _survey_segment(path: Path) -> SurveyedSegment:
+def _faults_between(segments: Sequence[SurveyedSegment]) -> Iterator[Fault]:
+    number, digest = 0, ""
+    for segment in segments:
+        if segment.number != number + 1:
+            yield Fault("segment_missing", f"segment-{number + 1:06d}.jfj")
+        elif segment.previous != digest:
+            yield Fault("chain_broken", segment.name)
+        number, digest = segment.number, segment.digest
+
+
+def _survey_segment(path: Path) -> tuple[SurveyedSegment, list[Fault]]:
     data = path.read_bytes()
     header: SegmentStart | None = None
+    faults: list[Fault] = []
     packets, last_us = 0, 0
     for record in read_segment(path.name, data):
         if isinstance(record, Packet):
@@ -88,8 +114,10 @@ def _survey_segment(path: Path) -> SurveyedSegment:
             last_us = max(last_us, record.at_us)
         elif isinstance(record, SegmentStart):
             header = record
+        elif isinstance(record, JournalFault):
+            faults.append(Fault(record.code, path.name))
     started_at_us = header.started_at_us if header else 0
-    return SurveyedSegment(
+    segment = SurveyedSegment(
         name=path.name,
         number=number_of(path),
         digest=hashlib.sha256(data).hexdigest(),
@@ -99,6 +127,7 @@ def _survey_segment(path: Path) -> SurveyedSegment:
         bytes=len(data),
         packets=packets,
     )
+    return segment, faults
 
 
 def compose(survey: Survey, *, facts: Mapping[str, Json], key_id: str) -> bytes:
@@ -110,6 +139,7 @@ def compose(survey: Survey, *, facts: Mapping[str, Json], key_id: str) -> bytes:
             **facts,
             "duration_ms": survey.duration_ms,
             "gaps": [asdict(gap) for gap in survey.gaps],
+            "faults": [asdict(fault) for fault in survey.faults],
             "segments": [asdict(segment) for segment in survey.segments],
         }
     )

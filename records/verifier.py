@@ -165,21 +165,22 @@ def verify_recording(directory: Path, key: VerifyKey, *, manifest_digest: str | 
     `manifest_digest` is what the trail says of it, if known: then an older or another recording's seal is found too.
     Not ok: `manifest_missing`, `signature_missing`, `signature_wrong` (changed, or another key's), `manifest_changed`,
     `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail), `segment_missing(name)`,
-    `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`. Ok: `recording_whole(segments, ...)`.
+    `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was
+    so already when it was sealed: codes of `records.manifests.Fault`). Ok: `recording_whole(segments, duration_ms)`,
+    `segment_torn(name)` (the server stopped while it was written; what came before is there).
     """
     manifest, findings = _check_seal(directory, key, manifest_digest)
     yield from findings
     if manifest is None:
         return
-    listed = _listed_segments(manifest)
-    if listed is None:
+    content = _read_manifest(manifest)
+    if content is None:
         yield _bad("manifest_unreadable")
         return
-    segments = list(_check_segments(directory, listed))
-    yield from segments
-    if not findings and not segments:
-        duration_ms = json.loads(manifest)["duration_ms"]
-        yield _good("recording_whole", segments=len(listed), duration_ms=duration_ms)
+    found = [*_check_segments(directory, content.segments), *_sealed_faults(content.faults)]
+    yield from found
+    if not findings and all(finding.ok for finding in found):
+        yield _good("recording_whole", segments=len(content.segments), duration_ms=content.duration_ms)
 
 
 def _check_seal(directory: Path, key: VerifyKey, expected: str | None) -> tuple[bytes | None, list[Finding]]:
@@ -208,17 +209,35 @@ class _Listed:
     previous: str
 
 
-def _listed_segments(manifest: bytes) -> list[_Listed] | None:
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    duration_ms: int
+    segments: list[_Listed]
+    faults: list[tuple[str, str]]
+
+
+def _read_manifest(manifest: bytes) -> _Manifest | None:
     try:
         content = json.loads(manifest)
         if content["form"] != FORM or type(content["duration_ms"]) is not int or canonical(content) != manifest:
             return None
-        rows = [(entry["name"], entry["digest"], entry["previous"]) for entry in content["segments"]]
+        segments = [(row["name"], row["digest"], row["previous"]) for row in content["segments"]]
+        faults = [(str(row["code"]), str(row["segment"])) for row in content["faults"]]
     except (ValueError, KeyError, TypeError, RecursionError, CanonicalizationError):
         return None
-    listed = [_Listed(*map(str, row)) for row in rows]
+    listed = [_Listed(*map(str, row)) for row in segments]
     # A name is a name in this directory: a manifest leads nowhere else.
-    return listed if all(SEGMENT_NAME.fullmatch(entry.name) for entry in listed) else None
+    if not all(SEGMENT_NAME.fullmatch(entry.name) for entry in listed):
+        return None
+    return _Manifest(content["duration_ms"], listed, faults)
+
+
+def _sealed_faults(faults: Sequence[tuple[str, str]]) -> Iterator[Finding]:
+    for code, name in faults:
+        if code == "segment_torn":
+            yield _good("segment_torn", name=name)
+        elif code != "chain_broken":  # seen as `segment_unchained`
+            yield _bad("sealed_with_fault", fault=code, name=name)
 
 
 def _check_segments(directory: Path, listed: Sequence[_Listed]) -> Iterator[Finding]:

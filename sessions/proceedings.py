@@ -94,7 +94,7 @@ async def end(
     if recording is not None and recording.state is RecordingState.RECORDING:
         recording.state = RecordingState.ENDED
         recording.duration_ms = elapsed_ms
-    await _record_session(db, actor, "HearingEnded", session, clock)
+    await _record_session(db, actor, "HearingEnded", session, clock, elapsed_ms=elapsed_ms)
     return session
 
 
@@ -248,7 +248,9 @@ def _close(span: PresenceSpan, at: datetime, reason: str) -> None:
     span.reason = reason
 
 
-async def _record_session(db: AsyncSession, actor: Actor, event: str, session: Session, clock: Clock) -> None:
+async def _record_session(
+    db: AsyncSession, actor: Actor, event: str, session: Session, clock: Clock, **details: int | None
+) -> None:
     await db.flush()
     await record(
         db,
@@ -257,7 +259,7 @@ async def _record_session(db: AsyncSession, actor: Actor, event: str, session: S
         subject_kind="session",
         subject_id=session.id,
         session_id=session.id,
-        details={"number": session.number, "state": session.state.value},
+        details={"number": session.number, "state": session.state.value, **details},
         clock=clock,
     )
 

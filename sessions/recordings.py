@@ -1,6 +1,7 @@
 """The recording of a hearing: begun, marked, sealed, made playable."""
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from records.actors import Actor, ActorKind, Permission
 from records.clock import Clock
 from records.database import Json
 from records.ids import new_id
-from records.manifests import Survey, compose, seal_directory, survey
+from records.manifests import Fault, Survey, compose, seal_directory, survey
 from records.refusals import Refusal
 from records.signing import SigningKey
 from records.texts import clean_text
@@ -22,6 +23,9 @@ from records.vault import Vault
 from sessions.actors import require_host, seat_of, seats_of, session_of
 from sessions.states import SessionEvent, SessionState, advance
 from sessions.tables import Consent, Mark, Office, PlaybackFile, PresenceSpan, Recording, RecordingState, Session
+
+SHORTER_MS_MAX = 1500
+"""By how much a journal may end before the hearing did: nobody need say anything in the last second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ async def seal(
     recording = await _recording(db, session_id)
     if recording is None:
         raise Refusal("recording_missing")
-    found = surveyed or await _surveyed(directory)
+    found = _compared(surveyed or await _surveyed(directory), held_ms=recording.duration_ms)
     if not found.segments:
         raise Refusal("recording_missing")
     now = clock.now()
@@ -138,6 +142,7 @@ async def seal(
         "duration_ms": found.duration_ms,
         "segments": len(found.segments),
         "gaps": len(found.gaps),
+        "faults": [f"{fault.code} {fault.segment}".strip() for fault in found.faults],
     }
     await _record(db, actor, "RecordingSealed", recording, clock, details)
     return recording
@@ -177,6 +182,13 @@ async def record_playback(
         clock=clock,
     )
     return made
+
+
+def _compared(found: Survey, *, held_ms: int | None) -> Survey:
+    """Add what the journal cannot know of itself: that its tail was cut off between the hearing's end and the seal."""
+    if held_ms is None or held_ms - found.duration_ms <= SHORTER_MS_MAX:
+        return found
+    return dataclasses.replace(found, faults=(*found.faults, Fault("shorter_than_held", "")))
 
 
 async def _surveyed(directory: Path) -> Survey:

@@ -1,5 +1,7 @@
 """Fixtures for every test. Each comes from a module of `tests.support`."""
 
+from hypothesis import settings
+
 from tests.support.database import (  # noqa: F401
     database,
     database_url,
@@ -7,3 +9,7 @@ from tests.support.database import (  # noqa: F401
     postgresql_template,
     sqlite_template,
 )
+
+# On a busy machine an example may take long without being wrong.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")

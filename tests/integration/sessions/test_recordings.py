@@ -42,7 +42,7 @@ def write_journal(directory: Path, clock: FixedClock, *, seconds: int) -> None:
     journal.close()
 
 
-async def hold(database: Database, hearing: Hearing, directory: Path, clock: FixedClock) -> None:
+async def hold(database: Database, hearing: Hearing, directory: Path, clock: FixedClock, *, seconds: int = 30) -> None:
     """Hold a hearing of thirty seconds with one mark in it."""
     session_id = hearing.session_id
     await give_every_consent(database, hearing, clock)
@@ -50,10 +50,10 @@ async def hold(database: Database, hearing: Hearing, directory: Path, clock: Fix
         await start(db, WANG, session_id, clock=clock)
         await enter(db, hearing.gao, session_id, hearing.applicant_seat, clock=clock)
         await begin(db, SYSTEM, session_id, directory=directory.name, clock=clock)
-    write_journal(directory, clock, seconds=30)
+    write_journal(directory, clock, seconds=seconds)
     async with database.begin() as db:
         await add_mark(db, WANG, session_id, "still", 12_000, "留取证件照", {"digest": "ab"}, clock=clock)
-        await end(db, WANG, session_id, elapsed_ms=30_000, clock=clock)
+        await end(db, WANG, session_id, elapsed_ms=seconds * 1000, clock=clock)
 
 
 @pytest.fixture
@@ -153,6 +153,33 @@ async def test_nothing_is_sealed_that_runs_or_was_never_recorded(
     assert await refused(seal_it(database, hearing, directory, vault, clock)) == "recording_missing"
     async with database.read() as db:
         assert (await session_file(db, hearing.session_id)).session.state is SessionState.ENDED
+
+
+@pytest.mark.parametrize(
+    ("lost", "faults"),
+    [
+        (0, ["segment_missing segment-000001.jfj", "shorter_than_held"]),
+        (1, ["segment_missing segment-000002.jfj"]),
+        (-1, ["shorter_than_held"]),
+    ],
+)
+async def test_a_segment_lost_before_the_seal_is_on_the_trail(
+    database: Database,
+    hearing: Hearing,
+    directory: Path,
+    vault: Vault,
+    clock: FixedClock,
+    lost: int,
+    faults: list[str],
+) -> None:
+    await hold(database, hearing, directory, clock, seconds=36)
+    sorted(directory.glob("segment-*"))[lost].unlink()  # noqa: ASYNC240 (a test may wait)
+    await seal_it(database, hearing, directory, vault, clock)
+    async with database.read() as db:
+        sealed = (await entries_of(db, session_id=hearing.session_id))[-1]
+    assert json.loads(sealed.details)["faults"] == faults
+    manifest = json.loads((directory / MANIFEST).read_bytes())
+    assert [f"{fault['code']} {fault['segment']}".strip() for fault in manifest["faults"]] == faults
 
 
 async def test_a_lost_journal_is_not_sealed_over(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from records.clock import FixedClock
 from records.journal import JournalWriter
-from records.manifests import MANIFEST, SIGNATURE, compose, seal_directory, survey
+from records.manifests import MANIFEST, SIGNATURE, Fault, compose, seal_directory, survey
 from records.signing import SigningKey
 from records.verifier import Finding, verify_recording
 
@@ -48,7 +48,8 @@ def recording(tmp_path: Path) -> Iterator[Path]:
 
 def bad(directory: Path, **expected: str) -> list[tuple[str, str | int | None]]:
     findings = list(verify_recording(directory, KEY.public, **expected))
-    assert any(finding.ok for finding in findings) == all(finding.ok for finding in findings)
+    whole = any(finding.code == "recording_whole" for finding in findings)
+    assert whole == all(finding.ok for finding in findings)
     return [(finding.code, finding.params.get("name")) for finding in findings if not finding.ok]
 
 
@@ -61,6 +62,22 @@ def test_a_sealed_recording_is_whole(recording: Path) -> None:
 def test_a_survey_knows_where_nothing_was_recorded(recording: Path) -> None:
     (gap,) = survey(recording).gaps
     assert (gap.from_ms, gap.to_ms) == (10_200, 70_200)
+
+
+def test_a_survey_finds_nothing_wrong_with_a_whole_journal(recording: Path) -> None:
+    assert survey(recording).faults == ()
+
+
+def test_a_survey_names_what_is_torn_changed_or_missing(recording: Path) -> None:
+    first, second, third = (recording / name for name in SEGMENTS)
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-1])
+    assert survey(recording).faults == (Fault("segment_torn", first.name), Fault("chain_broken", second.name))
+    first.write_bytes(whole)
+    second.unlink()
+    assert survey(recording).faults == (Fault("segment_missing", second.name),)
+    third.write_bytes(b"")
+    assert third.name in {fault.segment for fault in survey(recording).faults}
 
 
 @pytest.mark.parametrize("name", SEGMENTS)
@@ -117,6 +134,33 @@ def test_a_second_seal_over_a_cut_recording_is_not_the_one_on_the_trail(recordin
     seal(recording)
     assert bad(recording) == []
     assert bad(recording, manifest_digest=on_the_trail) == [("manifest_replaced", None)]
+
+
+def test_what_was_lost_before_the_seal_is_named_afterwards_too(recording: Path) -> None:
+    (recording / SEGMENTS[1]).unlink()
+    seal(recording)
+    findings = [(finding.ok, finding.code, dict(finding.params)) for finding in verify_recording(recording, KEY.public)]
+    assert findings == [
+        (False, "segment_unchained", {"name": SEGMENTS[2]}),
+        (False, "sealed_with_fault", {"fault": "segment_missing", "name": SEGMENTS[1]}),
+    ]
+
+
+def test_a_segment_that_a_crash_tore_is_no_forgery(tmp_path: Path) -> None:
+    clock = FixedClock(datetime(2026, 11, 25, 2, 0, tzinfo=UTC))
+    journal = JournalWriter.open(tmp_path, "hearing", clock=clock)
+    journal.write_event({"kind": "tick"})
+    journal.close()
+    torn = tmp_path / SEGMENTS[0]
+    torn.write_bytes(torn.read_bytes() + b"\x00\x00\x01")
+    journal = JournalWriter.open(tmp_path, "hearing", clock=clock)
+    journal.write_event({"kind": "tick"})
+    journal.close()
+    seal(tmp_path)
+    assert [(finding.ok, finding.code) for finding in verify_recording(tmp_path, KEY.public)] == [
+        (True, "segment_torn"),
+        (True, "recording_whole"),
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
