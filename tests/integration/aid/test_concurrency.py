@@ -9,6 +9,7 @@ import pytest
 from aid import ledger
 from aid.bank import stub
 from aid.states import OrderState
+from records.actors import Role
 from records.refusals import Refusal
 from tests.integration.aid.world import AMOUNT, World
 
@@ -40,8 +41,6 @@ async def test_a_double_click_on_approve_reserves_once(world: World) -> None:
 
 async def test_two_approvers_at_once_and_one_of_them_decides(world: World) -> None:
     case = await world.signed_case()
-    from records.actors import Role
-
     other = world.staff("另一位", Role.APPROVER)
     won, lost = await race(
         world.approve(case.id, version=case.version), world.approve(case.id, version=case.version, actor=other)
@@ -75,8 +74,6 @@ async def test_drafters_of_different_cases_get_different_numbers(world: World) -
 
 
 async def test_two_releasers_at_once_send_one_file(world: World) -> None:
-    from records.actors import Role
-
     batch = await world.draft(await world.approved_case(), await world.approved_case())
     other = world.staff("另一位", Role.FINANCE)
     won, lost = await race(

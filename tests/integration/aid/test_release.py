@@ -9,6 +9,7 @@ from aid import cases, decisions, ledger, payments, queries, verification
 from aid.states import CaseState, OrderState
 from aid.tables import AidCase, Check, Verification
 from records.refusals import Refusal
+from records.trail import entries_of
 from sessions.states import SessionState
 from sessions.tables import Recording, RecordingState, Session
 from tests.integration.aid.world import AMOUNT, World
@@ -222,8 +223,6 @@ async def test_a_case_that_is_not_approved_or_already_drafted_cannot_be_drafted(
 
 
 async def test_the_bank_file_is_not_there_before_release_and_its_reading_is_recorded(world: World) -> None:
-    from records.trail import entries_of
-
     batch = await world.draft(await world.approved_case())
     with pytest.raises(Refusal, match="batch_not_released"):
         await world.file_of(batch)

@@ -1,10 +1,11 @@
 """Handler, approver, releaser and reconciler are four people: in code, and in the database itself."""
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from aid import decisions, payments, queries
+from aid import payments, queries
+from aid.bank import stub
 from aid.tables import AidCase, Approval, Batch, Order
 from records.actors import Actor, ActorKind, Role
 from records.refusals import Refusal
@@ -64,8 +65,6 @@ async def test_whoever_took_an_earlier_step_cannot_release(world: World, who: st
 
 @pytest.mark.parametrize("who", ["handler", "approver", "releaser"])
 async def test_whoever_took_an_earlier_step_cannot_reconcile(world: World, who: str) -> None:
-    from aid.bank import stub
-
     batch = await world.released(await world.approved_case())
     data = stub.answer(await world.file_of(batch))
     with pytest.raises(Refusal, match=f"{who}_cannot_reconcile"):
@@ -99,7 +98,7 @@ async def test_the_database_refuses_a_forged_approver_and_a_changed_handler(worl
     batch = await world.draft(case)
     order = (await world.orders(batch))[0]
     async with world.begin() as db:
-        approval = (await db.scalars(decisions.select(Approval))).one()
+        approval = (await db.scalars(select(Approval))).one()
         approval_id = approval.id
     with pytest.raises(DBAPIError):
         async with world.begin() as db:
