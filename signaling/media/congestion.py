@@ -2,8 +2,8 @@
 
 Uplink: the relay answers a sender's transport-wide numbers, and the browser's own estimator does the rest. Downlink:
 the relay writes its own numbers for each receiver, and from that receiver's feedback keeps a cap, of which the senders
-hear by REMB. Measured rule: a queue of more than 100 ms, or more than 12 % lost, takes the cap to 0.85 of what arrives,
-at most every 0.35 s; below 50 ms it grows 10 % a second.
+hear by REMB. Measured rule: a queue of more than 100 ms, or more than 12 % lost, takes the cap to 0.85 of what the line
+carries (0.6 when the queue is long), at most every 0.35 s; below 50 ms it grows 10 % a second.
 
 draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
@@ -149,7 +149,15 @@ def _read_symbols(data: bytes, position: int, count: int) -> tuple[list[int], in
 CAP_MIN_BPS = 60_000
 CAP_MAX_BPS = 4_000_000
 """Above this a cap means nothing any more: nobody sends that much here."""
+QUEUE_NONE_S = 0.05
+QUEUE_FULL_S = 0.1
 QUEUE_LONG_S = 0.25
+QUEUE_HOPELESS_S = 1.0
+"""Then the line is found too thin even if hardly anything comes through to tell its pace."""
+QUEUED_MIN = 8
+"""Packets in a row that must have stood in the queue before their pace says what the line carries."""
+LOSS_HIGH_PCT = 12
+LOWERED_AGAIN_S = 0.35
 SENT_KEPT = 4096
 
 
@@ -163,6 +171,8 @@ class Downlink:
         self._sent: dict[int, tuple[float, int]] = {}
         self._lowest: deque[tuple[float, float]] = deque()
         self._arrived: deque[tuple[float, int]] = deque()
+        self._queued: deque[tuple[float, int]] = deque()
+        """(Arrival by the receiver's clock, size) of packets that stood in the queue one after the other."""
         self._told: deque[tuple[float, int, int]] = deque()
         self._lowered_at = 0.0
         self._raised_at = 0.0
@@ -178,7 +188,7 @@ class Downlink:
 
     def told(self, part: RtcpPart, at: float) -> None:
         """Take the receiver's feedback and move the cap."""
-        delays = []
+        came: list[tuple[float, float, int]] = []
         lost = 0
         for number, arrival_us in read_feedback(part):
             sent = self._sent.get(number) if arrival_us is None else self._sent.pop(number, None)
@@ -187,42 +197,64 @@ class Downlink:
             if arrival_us is None:
                 lost += 1
             else:
-                delays.append(arrival_us / 1e6 - sent[0])
-                self._arrived.append((at, sent[1]))
-        if not delays and not lost:
+                came.append((arrival_us / 1e6, arrival_us / 1e6 - sent[0], sent[1]))
+        if not came and not lost:
             return
-        self._told.append((at, lost, len(delays)))
+        self._told.append((at, lost, len(came)))
         _forget(self._told, at - 1.0)
-        _forget(self._arrived, at - 1.0)
         total = sum(entry[1] + entry[2] for entry in self._told)
         self.loss_pct = 100 * sum(entry[1] for entry in self._told) / total
-        if delays:
-            self._move(self._queue_s(delays, at), at)
+        if came:
+            self._arrived.extend((at, size) for _, _, size in came)
+            _forget(self._arrived, at - 1.0)
+            self._move(self._queue_s(came, at), at)
 
-    def _queue_s(self, delays: list[float], at: float) -> float:
-        """Return how much longer packets are under way than the quickest of the last 20 s."""
-        lowest = min(delays)
+    def _queue_s(self, came: list[tuple[float, float, int]], at: float) -> float:
+        """Return how much longer packets are under way than the quickest of the last 20 s; note those that queued."""
+        lowest = min(delay for _, delay, _ in came)
         while self._lowest and self._lowest[-1][1] >= lowest:
             self._lowest.pop()
         self._lowest.append((at, lowest))
         while self._lowest[0][0] < at - 20:
             self._lowest.popleft()
-        return sum(delays) / len(delays) - self._lowest[0][1]
+        quickest = self._lowest[0][1]
+        for arrival, delay, size in came:
+            if delay - quickest < QUEUE_NONE_S:
+                self._queued.clear()
+            self._queued.append((arrival, size))
+        _forget(self._queued, came[-1][0] - 1.0)
+        return sum(delay for _, delay, _ in came) / len(came) - quickest
 
     def _move(self, queue_s: float, at: float) -> None:
-        span = max(0.3, min(1.0, at - self._arrived[0][0])) if self._arrived else 1.0
-        arriving_bps = 8 * sum(size for _, size in self._arrived) / span
         enough = sum(entry[1] + entry[2] for entry in self._told) >= 20
-        if queue_s > 0.1 or (self.loss_pct > 12 and enough):
-            if at - self._lowered_at >= 0.35:
-                # What arrives while there is a queue is what the line carries; a long queue needs room to drain.
-                self.cap_bps = max(CAP_MIN_BPS, (0.85 if queue_s < QUEUE_LONG_S else 0.6) * arriving_bps)
+        carries_bps = None
+        if queue_s > QUEUE_FULL_S:
+            carries_bps = self._pace_bps() or (self._arriving_bps(at) if queue_s > QUEUE_HOPELESS_S else None)
+        elif self.loss_pct > LOSS_HIGH_PCT and enough:
+            carries_bps = self._arriving_bps(at)
+        if carries_bps is not None:
+            if at - self._lowered_at >= LOWERED_AGAIN_S:
+                # A long queue needs room to drain.
+                self.cap_bps = max(CAP_MIN_BPS, (0.85 if queue_s < QUEUE_LONG_S else 0.6) * carries_bps)
                 self._lowered_at = at
-        elif queue_s < 0.05 and self.cap_bps is not None:
+        elif queue_s < QUEUE_NONE_S and self.cap_bps is not None:
             self.cap_bps *= 1.1 ** min(1.0, max(0.0, at - max(self._raised_at, self._lowered_at)))
-            if self.cap_bps > CAP_MAX_BPS:
-                self.cap_bps = None
+        if self.cap_bps is not None and self.cap_bps > CAP_MAX_BPS:
+            self.cap_bps = None
         self._raised_at = at
+
+    def _pace_bps(self) -> float | None:
+        """Return the pace at which packets came out of a queue that they stood in one after the other.
+
+        That is what the line carries, however little was sent before. A machine that only slept lets them out all at
+        once, which is a high pace and no reason for a cap. None while too few have queued to tell.
+        """
+        span = self._queued[-1][0] - self._queued[0][0] if len(self._queued) >= QUEUED_MIN else 0.0
+        return 8 * sum(size for _, size in list(self._queued)[1:]) / span if span > 0 else None
+
+    def _arriving_bps(self, at: float) -> float:
+        """Return the rate of all that arrived in the last second."""
+        return 8 * sum(size for _, size in self._arrived) / max(0.3, min(1.0, at - self._arrived[0][0]))
 
 
 def _forget(entries: deque[tuple[float, int]] | deque[tuple[float, int, int]], before: float) -> None:
