@@ -7,7 +7,6 @@ is a keyframe. Kept under ``var/clips``: encoding takes some ten seconds.
 import fractions
 import hashlib
 import math
-import os
 import random
 import struct
 import tempfile
@@ -53,7 +52,7 @@ def load_clip() -> list[Piece]:
             for piece in pieces:
                 head = (piece.video, piece.marker, piece.due_us, piece.timestamp, len(piece.payload))
                 file.write(_HEAD.pack(*head) + piece.payload)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
     return list(_read(path.read_bytes()))
 
 

@@ -27,6 +27,7 @@ class OwnEnd:
     ufrag: str
     password: str
     fingerprint: str
+    address: str
     port: int
 
 
@@ -88,9 +89,9 @@ def _value(block: str, name: str) -> str:
 def _candidate(text: str) -> tuple[str, int]:
     for line in re.findall(r"^a=candidate:(.*)$", text, flags=re.MULTILINE):
         parts = line.split()
-        if parts[1] == "1" and parts[2].lower() == "udp" and parts[4].startswith("127."):
+        if parts[1] == "1" and parts[2].lower() == "udp" and "." in parts[4]:
             return parts[4], int(parts[5])
-    raise ValueError("a description without a UDP candidate on loopback")
+    raise ValueError("a description without a UDP candidate for IPv4")
 
 
 def _section(block: str) -> FarSection:
@@ -164,7 +165,7 @@ def _media(own: OwnEnd, kind: str, mid: str, payload_type: int, direction: str, 
     formats = [line.replace(f":{_FORMATS[kind][0]} ", f":{payload_type} ") for line in _FORMATS[kind][1]]
     return [
         f"m={kind} {own.port} UDP/TLS/RTP/SAVPF {payload_type}",
-        "c=IN IP4 127.0.0.1",
+        f"c=IN IP4 {own.address}",
         f"a=mid:{mid}",
         f"a=ice-ufrag:{own.ufrag}",
         f"a=ice-pwd:{own.password}",
@@ -174,6 +175,6 @@ def _media(own: OwnEnd, kind: str, mid: str, payload_type: int, direction: str, 
         "a=rtcp-rsize",
         f"a={direction}",
         *formats,
-        f"a=candidate:1 1 udp 2130706431 127.0.0.1 {own.port} typ host",
+        f"a=candidate:1 1 udp 2130706431 {own.address} {own.port} typ host",
         "a=end-of-candidates",
     ]

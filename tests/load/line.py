@@ -1,10 +1,11 @@
 """One PeerConnection's worth of network: a UDP socket, its ICE checks, its DTLS handshake, its SRTP sessions.
 
-The handshake runs under asyncio with aiortc's DTLS; afterwards the socket belongs to the pacing loop (`tests.load.run`),
-which needs neither. RFC 8445, RFC 8489, RFC 5764.
+The handshake runs under asyncio with aiortc's DTLS; afterwards the socket belongs to the pacing loop
+(`tests.load.run`), which needs neither. RFC 8445, RFC 8489, RFC 5764.
 """
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import struct
@@ -24,6 +25,17 @@ CERTIFICATE = RTCCertificate.generateCertificate()
 FINGERPRINT = next(print_.value for print_ in CERTIFICATE.getFingerprints() if print_.algorithm == "sha-256")
 
 
+def own_address() -> str:
+    """Return an address of this machine's that is not loopback: full ICE agents make no candidate of that one.
+
+    The kernel carries packets from and to it over the loopback device all the same.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Sends nothing; only asks which address would be used (198.51.100.0/24 is for documentation, RFC 5737).
+        probe.connect(("198.51.100.1", 9))
+        return str(probe.getsockname()[0])
+
+
 class HandshakeFailed(Exception):
     """A line could not be set up; says where it stuck."""
 
@@ -33,14 +45,14 @@ class Line:
 
     role = "controlled"  # What RTCDtlsTransport asks its ICE transport for; our role is set explicitly.
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.ufrag = secrets.token_hex(4)
         self.password = secrets.token_hex(16)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((address, 0))
         self.profile = ""
         self.controlling = True
         self._far: FarEnd | None = None
@@ -58,7 +70,8 @@ class Line:
     @property
     def own(self) -> OwnEnd:
         """What this line's description says of it."""
-        return OwnEnd(self.ufrag, self.password, FINGERPRINT, int(self.socket.getsockname()[1]))
+        address, port = self.socket.getsockname()
+        return OwnEnd(self.ufrag, self.password, FINGERPRINT, address, port)
 
     @property
     def sending(self) -> pylibsrtp.Session:
@@ -163,8 +176,35 @@ class Line:
     async def close(self) -> None:
         """Say goodbye and close the socket."""
         if self._dtls.state == "connected":
-            try:
+            with contextlib.suppress(OSError):  # The server may be gone already.
                 await self._dtls.stop()
-            except OSError:
-                pass  # The server may be gone already.
         self.socket.close()
+
+
+class EchoLine(Line):
+    """A line to a reflector: no handshake, one made-up key for both ways."""
+
+    def __init__(self, reflector: tuple[str, int]) -> None:
+        super().__init__()
+        self.socket.connect(reflector)
+        key = secrets.token_bytes(SRTP_AEAD_AES_128_GCM.key_length + SRTP_AEAD_AES_128_GCM.salt_length)
+        self.profile = "SRTP_AEAD_AES_128_GCM"
+        self._sessions = [
+            pylibsrtp.Session(
+                pylibsrtp.Policy(key=key, ssrc_type=kind, srtp_profile=SRTP_AEAD_AES_128_GCM.libsrtp_profile)
+            )
+            for kind in (pylibsrtp.Policy.SSRC_ANY_OUTBOUND, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        ]
+
+    @property
+    def sending(self) -> pylibsrtp.Session:
+        """The session that protects."""
+        return self._sessions[0]
+
+    @property
+    def receiving(self) -> pylibsrtp.Session:
+        """The session that unprotects."""
+        return self._sessions[1]
+
+    def check(self) -> None:
+        """Do nothing: a reflector answers no checks, it only sends them back."""

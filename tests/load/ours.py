@@ -30,10 +30,13 @@ class Ours:
         self._people: dict[tuple[str, str], Person] = {}
         self._connecting: dict[Line, asyncio.Task[None]] = {}
         self._connected: set[tuple[str, str]] = set()
+        self._heard = asyncio.Event()
         self._heard_at: dict[str, float] = {}
         self._closed: asyncio.Future[dict[str, int]] | None = None
         self._listener: asyncio.Task[None] | None = None
         self.troubles: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        """Of the journals, when they are read."""
 
     async def start(self) -> Server:
         """Start the worker's process."""
@@ -56,16 +59,23 @@ class Ours:
         keys = {(hearing, person.seat) for person in people}
         async with asyncio.timeout(30):
             # Connected, and no offer any more: everybody's description has everybody's streams.
-            while not keys <= self._connected or self._heard_at[hearing] > asyncio.get_running_loop().time() - QUIET_S:
-                await asyncio.sleep(0.05)
+            while not keys <= self._connected or self._quiet_s(hearing) < QUIET_S:
+                self._heard.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(QUIET_S):
+                        await self._heard.wait()
         for person in people:
             await self._connecting.pop(person.way_out)
+
+    def _quiet_s(self, hearing: str) -> float:
+        return asyncio.get_running_loop().time() - self._heard_at[hearing]
 
     async def _listen(self) -> None:
         assert self.server.process.stdout is not None and self._closed is not None
         while line := await self.server.process.stdout.readline():
             heard = json.loads(line)
             self._heard_at[heard.get("hearing", "")] = asyncio.get_running_loop().time()
+            self._heard.set()
             if heard["said"] == "offer":
                 await self._answer(heard)
             elif heard["said"] == "connected":
@@ -103,7 +113,7 @@ class Ours:
         async with asyncio.timeout(120):
             drops = await self._closed
         await self._listener
-        await self.server.stop()
+        await self.server.wait()
         return Counter(drops) + self.troubles
 
     def count_journals(self, people: Sequence[Person]) -> tuple[int, int]:
@@ -125,7 +135,7 @@ class Ours:
         recorded: dict[int, set[int]] = {}
         for record in read_journal(directory):
             if isinstance(record, JournalFault):
-                self.troubles[record.code] += 1
+                self.faults[record.code] += 1
             elif isinstance(record, Source):
                 ssrcs[record.number] = record.ssrc
             elif isinstance(record, Packet) and record.data[1] != 200:

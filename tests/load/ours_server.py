@@ -1,6 +1,7 @@
 """The media worker in a process of its own, spoken to by JSON lines on its standard input and output.
 
-In: `{"do": "open"|"add"|"answer"|"close", ...}`. Out: `{"said": "ready"|"offer"|"connected"|"lost"|"trouble"|"closed"}`.
+In: `{"do": "open"|"add"|"answer"|"close", ...}`.
+Out: `{"said": "ready"|"offer"|"connected"|"lost"|"trouble"|"closed", ...}`.
 """
 
 import asyncio

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.load.descriptions import VIDEO_TYPE
 from tests.load.person import FIRST_SEQUENCE, KINDS, Person
 from tests.load.run import WARM_UP_S, Ran
 
@@ -84,6 +85,18 @@ def take_counts(outcome: Outcome, people: Sequence[Person], ran: Ran) -> None:
             for number, place, arrived_ns in ear.delays_ns
             if people[number].dues_us[place] - people[number].dues_us[0] >= WARM_UP_S * 1e6
         ]
+
+
+def take_frames(outcome: Outcome, people: Sequence[Person], ran: Ran) -> None:
+    """Count frames only, for a server that encodes anew: its packets are not those that went in."""
+    outcome.counts = ran.counts
+    outcome.generator_cpu = ran.generator_cpu
+    outcome.seconds = ran.steady_s
+    sent = sum(len({person.dues_us[place] for place in person.streams["video"].places}) for person in people)
+    frames = sum(
+        stream.frames for ear in ran.ears for stream in ear.streams.values() if stream.payload_type == VIDEO_TYPE
+    )
+    outcome.frames_share = frames / sent if sent else None
 
 
 def _sent_of(sender: Person, kind: str) -> int:

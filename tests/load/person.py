@@ -128,7 +128,7 @@ class Incoming:
     kind: str = ""
     shift: int = 0
     """What the server added to the sender's sequence numbers."""
-    last_timestamp: int = 0
+    payload_type: int = 0
     frames: int = 0
     """Packets that end a frame (marker bit): all that can be counted where the server encodes anew."""
     report_middle: int = 0

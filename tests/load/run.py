@@ -77,6 +77,7 @@ class Ear:
         stream = self.streams.get(data[8:12])
         if stream is None:
             stream = self.streams[data[8:12]] = Incoming(int.from_bytes(data[8:12], "big"))
+            stream.payload_type = data[1] & 0x7F
         sequence = data[2] << 8 | data[3]
         stream.sequences.append(sequence)
         if data[1] & 0x80:
@@ -220,7 +221,7 @@ class Run:
         for fileno in lines.keys() | hear.keys():
             poll.register(fileno, select.EPOLLIN)
         for person in self._people:
-            if person.way_out is not person.way_in:
+            if person.way_out.socket.fileno() not in hear:
                 hear[person.way_out.socket.fileno()] = _sending_ear(self._people, person)
         gc.collect()
         gc.freeze()

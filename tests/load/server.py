@@ -68,12 +68,21 @@ class Server:
         rss = next(line for line in (base / "status").read_text().splitlines() if line.startswith("VmRSS"))
         return Usage(int(fields[11]) / TICKS_A_SECOND, int(fields[12]) / TICKS_A_SECOND, int(rss.split()[1]) / 1024)
 
+    async def wait(self) -> None:
+        """Wait for a process that ends by itself, and make it when it does not."""
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.process.wait()
+        except TimeoutError:
+            await self.stop()
+
     async def stop(self) -> None:
         """Ask the process to end, and make it."""
         if self.process.returncode is not None:
             return
+        # Not Process.send_signal: that may reap the process before asyncio does.
         with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
+            os.kill(self.process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
                 await self.process.wait()
