@@ -19,6 +19,7 @@ from tests.load.ours import Ours
 from tests.load.outcome import Outcome
 from tests.load.reflector import Reflector
 from tests.load.report import Limits, heading, row, summary
+from tests.load.run import WARM_UP_S
 from tests.load.server import may_take_precedence
 from tests.load.stock import Stock
 from tests.load.trial import MakesContender, try_out
@@ -130,10 +131,8 @@ async def bench(arguments: argparse.Namespace) -> None:
     clip = load_clip()
     core = take_core()
     precedence = "real-time precedence" if may_take_precedence() else "no precedence over other processes"
-    say(
-        f"{arguments.hearings} hearings of two people, {arguments.seconds:.0f} s after 2 s of warm-up; {os.cpu_count()} "
-    )
-    say(f"cores, the server on core {core}; {precedence}; load average {os.getloadavg()[0]:.1f}.\n")
+    say(f"{arguments.hearings} hearings of two people, {arguments.seconds:.0f} s after {WARM_UP_S:.0f} s of warm-up.")
+    say(f"{os.cpu_count()} cores, the server on core {core}; {precedence}; load average {os.getloadavg()[0]:.1f}.\n")
     made = Bench(clip, core)
     await made.compare(contenders, arguments.hearings, arguments.seconds, arguments.rounds)
     limits = await made.find_limits(contenders) if arguments.limit else None
