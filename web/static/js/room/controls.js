@@ -25,7 +25,12 @@ export class Controls {
     this.keys = new Map();
     this.wire();
     devices.onChange(() => this.draw());
-    document.addEventListener("keydown", (event) => this.press(event));
+    this.movesByKeyboard = false;
+    document.addEventListener("pointerdown", () => (this.movesByKeyboard = false), { capture: true });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Tab" || event.key.startsWith("Arrow")) this.movesByKeyboard = true;
+      this.press(event);
+    });
   }
 
   wire() {
@@ -130,7 +135,8 @@ export class Controls {
     const focused = document.activeElement;
     if (event.key === " " && focused instanceof HTMLElement && focused !== document.body) {
       // Whoever moves by keyboard presses the button they stand on; after a mouse click Space means the still again.
-      if (focused.matches(":focus-visible")) return;
+      // (:focus-visible cannot tell: any key makes it true.)
+      if (this.movesByKeyboard) return;
       focused.blur();
     }
     event.preventDefault();
