@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import ssl
 import sys
 from collections.abc import Coroutine
@@ -42,6 +43,24 @@ def serve() -> None:
         click.echo("数据库的结构不是当前版本，没有启动。请先运行 jiefang migrate。", err=True)
         sys.exit(2)
     _run_server(settings, said=f"服务已启动：{settings.public_origin}")
+
+
+@main.command(name="make-keys")
+@click.argument("directory", type=click.Path(path_type=Path))
+def make_keys(directory: Path) -> None:
+    """在 DIRECTORY 里生成本院的签名密钥，并给出另外两个密钥的值。已有的不覆盖。"""
+    key_file = directory / "office.pem"
+    if key_file.exists():
+        click.echo(f"{key_file} 已经有了，没有覆盖。", err=True)
+        sys.exit(1)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = SigningKey.generate()
+    key.save(key_file)
+    key.public.save(directory / "office-public.pem")
+    click.echo(f"JIEFANG_SIGNING_KEY_FILE={key_file.absolute()}")
+    click.echo(f"JIEFANG_LOGIN_SECRET={secrets.token_hex(32)}")
+    click.echo(f"JIEFANG_PERSONAL_KEY={secrets.token_hex(32)}")
+    click.echo(f"# 公钥编号 {key.key_id}；请把公钥公布，把私钥和上面的值另存一份。")
 
 
 @main.command(name="migrate")

@@ -2,7 +2,7 @@
 
 from records.verifier import Finding
 
-_TEXTS: dict[str, str] = {
+TEXTS: dict[str, str] = {
     # the trail
     "trail_whole": "审计链完整：{entries} 条记录一条扣一条，链头签名核到第 {signed} 条。",
     "trail_unsigned_tail": "第 {first} 至 {last} 条是最近写的，已相扣，还没有签名。",
@@ -27,6 +27,8 @@ _TEXTS: dict[str, str] = {
     "signature_wrong": "录像清单的签名不对：被改过，或不是本院签的。",
     "segment_missing": "录像少了一段：{name}。",
     "segment_changed": "录像的这一段被改过：{name}。",
+    "segment_torn": "录像的这一段在断电或重启时没写完，封存时就是这样：{name}。",
+    "sealed_with_fault": "录像封存时就有缺陷（{fault}）：{name}。",
     "segment_extra": "录像多出来一段：{name}。",
     "segment_unchained": "录像的这一段和上一段扣不上：{name}。",
     # the vault
@@ -40,6 +42,15 @@ _TEXTS: dict[str, str] = {
 }
 
 
+_FAULTS: dict[str, str] = {
+    "segment_missing": "缺一段",
+    "segment_unreadable": "读不出来",
+    "chain_broken": "和上一段扣不上",
+    "shorter_than_held": "比应有的短",
+}
+
+
 def describe(finding: Finding) -> str:
     """Return the sentence for one finding."""
-    return _TEXTS[finding.code].format(**finding.params)
+    params = {name: _FAULTS.get(str(value), value) for name, value in finding.params.items()}
+    return TEXTS[finding.code].format(**params)

@@ -53,6 +53,7 @@ async def vault_lifetime(app: web.Application) -> AsyncIterator[None]:
 async def outbox_lifetime(app: web.Application) -> AsyncIterator[None]:
     """Do what committed transactions asked for: seal recordings, make playback files."""
     app[OUTBOX] = Dispatcher(app[DATABASE], handlers_for(app), clock=app[CLOCK])
+    await app[OUTBOX].reclaim()
     async with asyncio.TaskGroup() as group:
         loop = group.create_task(app[OUTBOX].run(), name="outbox")
         yield

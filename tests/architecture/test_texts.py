@@ -6,6 +6,7 @@ import string
 from fnmatch import fnmatch
 
 from tests.architecture.source import calls_of, texts_in, texts_of_code
+from web.findings import TEXTS as FINDINGS
 from web.refusal_texts import TEXTS as REFUSALS
 from web.trail_texts import TEXTS as TRAIL
 
@@ -58,6 +59,14 @@ def test_every_event_on_the_trail_has_words() -> None:
 
 def test_words_are_kept_only_for_events_that_happen() -> None:
     assert not TRAIL.keys() - texts_of_code(except_in="trail_texts.py")
+
+
+def test_every_finding_of_the_verifier_has_a_sentence() -> None:
+    found = {
+        text for call in calls_of("_good", "_bad", "Finding") for argument in call.args for text in texts_in(argument)
+    }
+    assert found
+    assert not {code for code in found if not any(fnmatch(known, code) for known in FINDINGS)}
 
 
 def test_the_source_reader_sees_conditions_and_patterns() -> None:
