@@ -30,6 +30,8 @@ class Utterance(enum.Enum):
     TURN = "turn"
     LISTENING = "listening"
     MOMENT = "moment"
+    ALL_RIGHT = "all_right"
+    LOUDER = "louder"
     AGREE = "agree"
     OBJECT = "object"
     SIGNED = "signed"

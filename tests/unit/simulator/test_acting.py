@@ -12,7 +12,7 @@ from web.simulator.voice import Utterance
     ("item", "act"),
     [
         ("consent", Act(Gesture.NONE, Utterance.CONSENT)),
-        ("face", Act(Gesture.LOWER_CARD, Utterance.MOMENT)),
+        ("face", Act(Gesture.LOWER_CARD, Utterance.ALL_RIGHT)),
         ("document_front", Act(Gesture.SHOW_FRONT, Utterance.CARD_FRONT)),
         ("document_back", Act(Gesture.SHOW_BACK, Utterance.CARD_BACK)),
         ("matches_photo", Act(Gesture.SHOW_FRONT_AND_TURN, Utterance.TURN)),
@@ -38,6 +38,9 @@ def test_she_knows_every_item_of_the_check_list() -> None:
         ("好了，请收起身份证。", Act(Gesture.LOWER_CARD, Utterance.CARD_LOWERED)),
         ("您听得清楚吗？", Act(Gesture.NONE, Utterance.CLEAR)),
         ("请说一下您的姓名。", Act(Gesture.NONE, Utterance.GREETING)),
+        ("请大声一点，我听不清。", Act(Gesture.NONE, Utterance.LOUDER)),
+        ("请走到亮一点的地方。", Act(Gesture.NONE, Utterance.ALL_RIGHT)),
+        ("请稍等，我查一下材料。", Act(Gesture.NONE, Utterance.ALL_RIGHT)),
         ("请慢慢转头。", Act(Gesture.TURN, Utterance.TURN)),
         ("今天就到这里。", Act(Gesture.LOWER_CARD, Utterance.THANKS)),
         ("  ", Act(Gesture.LOWER_CARD, None)),
