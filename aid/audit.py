@@ -119,6 +119,8 @@ def _check_cases(holds: Sequence[Hold], orders: Sequence[Order], cases: Sequence
             yield f"case_without_money:{case.id}"
         if case.state in _UNFUNDED and bound[case.id]:
             yield f"closed_case_with_money:{case.id}"
+        if case.state in _UNFUNDED and live[case.id]:
+            yield f"closed_case_with_order:{case.id}"
 
 
 def _check_orders(entries: Sequence[Entry], orders: Sequence[Order], lines: Sequence[BankAnswerLine]) -> Iterator[str]:
