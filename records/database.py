@@ -18,6 +18,7 @@ import aiosqlite
 from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, Enum, Integer, MetaData, Table, event
 from sqlalchemy.engine.interfaces import AdaptedConnection
 from sqlalchemy.engine.url import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -25,6 +26,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from records.chain import Json
 from records.personal import PersonalData
+from records.refusals import Refusal
 
 __all__ = [
     "Base",
@@ -182,8 +184,17 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def create_engine(url: str) -> AsyncEngine:
-    """Return an engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://...`."""
+def _is_busy(error: DBAPIError) -> bool:
+    # SQLite says so in words; PostgreSQL by SQLSTATE: lock_not_available, deadlock_detected, serialization_failure.
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {"55P03", "40P01", "40001"} or "database is locked" in str(error.orig)
+
+
+def create_engine(url: str, *, lock_wait_s: float | None = None) -> AsyncEngine:
+    """Return an engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://...`.
+
+    `lock_wait_s` bounds how long a PostgreSQL statement waits for a lock; SQLite always waits for WRITE_WAIT_S.
+    """
     dialect = make_url(url).get_backend_name()
     if dialect == "sqlite":
         engine = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=30)
@@ -191,7 +202,15 @@ def create_engine(url: str) -> AsyncEngine:
         event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
         return engine
     if dialect == "postgresql":
-        return create_async_engine(url, pool_size=8, max_overflow=8, pool_timeout=30, pool_pre_ping=True)
+        settings = {} if lock_wait_s is None else {"lock_timeout": str(int(lock_wait_s * 1000))}
+        return create_async_engine(
+            url,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=30,
+            pool_pre_ping=True,
+            connect_args={"server_settings": settings},
+        )
     raise ValueError(f"unknown database: {dialect}")
 
 
@@ -199,7 +218,7 @@ class Database:
     """The project's database. Give each running process one, and `dispose()` of it at the end."""
 
     def __init__(self, url: str, *, personal: PersonalData) -> None:
-        self.engine = create_engine(url)
+        self.engine = create_engine(url, lock_wait_s=WRITE_WAIT_S)
         self.dialect = self.engine.dialect.name
         make = functools.partial(
             async_sessionmaker, expire_on_commit=False, info={"personal": personal}, class_=AsyncSession
@@ -217,8 +236,9 @@ class Database:
     def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open one write transaction: committed when the block ends, rolled back when it raises.
 
-        Lock order, so that two transactions never wait for each other: the rows of the thing decided upon first,
-        `records.trail.record()` last.
+        Whoever waits too long for another writer, or is picked to end a deadlock, gets Refusal("database_busy"):
+        nothing was done, trying again is safe. Lock order, so that two transactions never wait for each other: the
+        rows of the thing decided upon first, `records.trail.record()` last.
         """
         return self._begin()
 
@@ -226,10 +246,21 @@ class Database:
     async def _begin(self) -> AsyncIterator[AsyncSession]:
         async with AsyncExitStack() as stack:
             if self.dialect == "sqlite":
-                async with asyncio.timeout(WRITE_WAIT_S):
-                    await self._turn.acquire()
+                await self._take_turn()
                 stack.callback(self._turn.release)
-            yield await stack.enter_async_context(self._write.begin())
+            try:
+                yield await stack.enter_async_context(self._write.begin())
+            except DBAPIError as error:
+                if _is_busy(error):
+                    raise Refusal("database_busy") from error
+                raise
+
+    async def _take_turn(self) -> None:
+        try:
+            async with asyncio.timeout(WRITE_WAIT_S):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise Refusal("database_busy") from error
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open one consistent view of the database; what is changed in it is never kept."""

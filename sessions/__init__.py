@@ -1,0 +1,1 @@
+"""The hearing on record: booked, opened by invitation, held, recorded, sealed."""

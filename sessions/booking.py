@@ -240,8 +240,8 @@ def _seats(
             session_id=session.id,
             role=role,
             person_id=attendee.person_id,
-            display_name=attendee.name,
-            title=attendee.title,
+            display_name=clean_text(attendee.name, "name", limit=100),
+            title=clean_text(attendee.title, "title", limit=100, required=False),
             office_name=at.short_name,
         )
         for role, attendee, at in staff

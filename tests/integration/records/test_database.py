@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from records.database import Database
 from records.outbox import LetterState, OutboxLetter
 from records.personal import PersonalData
+from records.refusals import Refusal
 from sessions.tables import Office
 from tests.support.database import PERSONAL_KEY
 
@@ -123,6 +124,45 @@ async def test_two_processes_do_not_lose_each_others_work_either(database: Datab
     async with database.read() as db:
         assert await db.scalar(select(OutboxLetter.attempts)) == 16
     await other.dispose()
+
+
+async def test_who_waits_too_long_for_another_writer_is_told_that_we_are_busy(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("records.database.WRITE_WAIT_S", 0.2)
+    ours, theirs = (Database(database_url, personal=PersonalData(PERSONAL_KEY)) for _ in range(2))
+    async with ours.begin() as db:
+        db.add(letter("k"))
+    locked = select(OutboxLetter).with_for_update()
+    async with ours.begin() as holder:
+        await holder.scalar(locked)
+        for other in (ours, theirs):  # the same process, and another one
+            with pytest.raises(Refusal, match="database_busy"):
+                async with other.begin() as db:
+                    await db.scalar(locked)
+    async with theirs.begin() as db:
+        assert await db.scalar(locked) is not None
+    for database in (ours, theirs):
+        await database.dispose()
+
+
+@pytest.mark.postgresql
+async def test_of_two_that_wait_for_each_other_one_is_told_that_we_are_busy(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return  # one writer at a time: nobody waits for each other
+    async with database.begin() as db:
+        db.add_all([letter("a"), letter("b")])
+    both_hold = asyncio.Barrier(2)
+
+    async def lock(first: str, second: str) -> None:
+        async with database.begin() as db:
+            await db.scalar(select(OutboxLetter).where(OutboxLetter.key == first).with_for_update())
+            await both_hold.wait()
+            await db.scalar(select(OutboxLetter).where(OutboxLetter.key == second).with_for_update())
+
+    answers = await asyncio.gather(lock("a", "b"), lock("b", "a"), return_exceptions=True)
+    assert [answer.code for answer in answers if isinstance(answer, Refusal)] == ["database_busy"]
+    assert answers.count(None) == 1
 
 
 async def test_an_instant_comes_back_in_utc_to_the_microsecond(database: Database) -> None:
