@@ -9,7 +9,11 @@ picture nothing is shown until the next keyframe.
 RFC 7587 (Opus in RTP), RFC 7741 (VP8 in RTP).
 """
 
+import multiprocessing
+import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -59,16 +63,30 @@ class _Piece:
 def remux(directory: Path, output: Path) -> list[PlaybackFile]:
     """Write one WebM a seat that sent anything into `output` (made when missing), named after the seat.
 
-    Blocks, for some seconds an hour of hearing: run it in a thread. Reads the journal twice, a segment at a time.
-    Raises FileNotFoundError when there is no journal, OSError when the disk refuses.
+    Blocks, for some ten seconds an hour of hearing, so call it in a thread. The work itself is done in a process of its
+    own, with low priority: in this one it would hold up the packets of hearings that go on. Reads the journal twice, a
+    segment at a time. Raises FileNotFoundError when there is no journal, OSError when the disk refuses.
     """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_be_humble) as process:
+        return process.submit(remux_here, directory, output).result()
+
+
+def _be_humble() -> None:
+    os.nice(10)
+
+
+def remux_here(directory: Path, output: Path) -> list[PlaybackFile]:
+    """Do what `remux` does in this very process."""
     output.mkdir(parents=True, exist_ok=True)
     survey = _survey(directory)
-    return [
-        made
-        for seat_id in sorted({source.seat_id for source in survey.sources.values()})
-        if (made := _write_seat(directory, output, seat_id, survey)) is not None
-    ]
+    seats = sorted({source.seat_id for source in survey.sources.values()})
+    with ExitStack() as stack:
+        writers = {seat_id: _open_writer(stack, output, seat_id, survey) for seat_id in seats}
+        for source, piece in _pieces(directory, survey):
+            writers[source.seat_id].write(source.kind, piece)
+        for writer in writers.values():
+            writer.finish(survey.ended_at_us - survey.started_at_us)
+    return [made for seat_id in seats if (made := _keep(output, seat_id, writers[seat_id], survey)) is not None]
 
 
 @dataclass(slots=True)
@@ -118,17 +136,19 @@ def _survey_packet(survey: _Survey, packet: Packet) -> None:
             survey.sizes[source.seat_id] = max(before, size)
 
 
-def _write_seat(directory: Path, output: Path, seat_id: str, survey: _Survey) -> PlaybackFile | None:
+def _open_writer(stack: ExitStack, output: Path, seat_id: str, survey: _Survey) -> "_Writer":
     kinds = {source.kind for source in survey.sources.values() if source.seat_id == seat_id}
+    part = str(output / f"{seat_id}.webm.part")
+    container = stack.enter_context(av.open(part, "w", format="webm", options={"cluster_time_limit": "2000"}))
+    return _Writer(container, kinds, survey.sizes.get(seat_id))
+
+
+def _keep(output: Path, seat_id: str, writer: "_Writer", survey: _Survey) -> PlaybackFile | None:
+    """Give a finished file its name; a file in which nothing stands is taken away."""
     path = output / f"{seat_id}.webm"
     part = output / f"{seat_id}.webm.part"
-    with av.open(str(part), "w", format="webm", options={"cluster_time_limit": "2000"}) as container:
-        writer = _Writer(container, kinds, survey.sizes.get(seat_id))
-        for source, piece in _pieces(directory, seat_id, survey):
-            writer.write(source.kind, piece)
-        writer.finish(survey.ended_at_us - survey.started_at_us)
     if writer.starts_us is None:
-        part.unlink()
+        part.unlink(missing_ok=True)
         return None
     part.replace(path)
     return PlaybackFile(
@@ -141,13 +161,13 @@ def _write_seat(directory: Path, output: Path, seat_id: str, survey: _Survey) ->
     )
 
 
-def _pieces(directory: Path, seat_id: str, survey: _Survey) -> Iterator[tuple[Source, _Piece]]:
+def _pieces(directory: Path, survey: _Survey) -> Iterator[tuple[Source, _Piece]]:
     assemblers: dict[int, _Assembler] = {}
     for record in read_journal(directory):
         if not isinstance(record, Packet) or len(record.data) < 12 or rtp.is_rtcp(record.data):
             continue
         source = survey.sources.get(record.source)
-        if source is None or source.seat_id != seat_id:
+        if source is None:
             continue
         assembler = assemblers.get(record.source)
         if assembler is None:
