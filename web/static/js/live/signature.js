@@ -76,7 +76,7 @@ export function typedPicture(name) {
   const pen = canvas.getContext("2d");
   if (!pen) return "";
   pen.fillStyle = "#111820";
-  pen.font = `600 96px "Noto Sans SC Variable", "Noto Sans CJK SC", "PingFang SC", sans-serif`;
+  pen.font = `600 96px "Noto Sans SC", "Noto Sans CJK SC", "PingFang SC", sans-serif`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillText(name, 350, 130, 640);
