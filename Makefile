@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8080
+MEDIA_PORT ?= 8443
 VAR ?= var
 
 .PHONY: help setup setup-dev demo demo-reset test check lint types directions messages lock migration clean
@@ -18,7 +19,7 @@ setup-dev: ## The same, with what the tests need
 	@tools/setup test
 
 demo: setup ## Run the main job on this machine (HTTPS=1 for phones in the same network)
-	@exec $(BIN)/jiefang demo --var $(VAR) --port $(PORT) $(if $(HTTPS),--https)
+	@exec $(BIN)/jiefang demo --var $(VAR) --port $(PORT) --media-port $(MEDIA_PORT) $(if $(HTTPS),--https)
 
 demo-reset: ## Forget the demo's data; the next `make demo` starts over
 	@rm -rf $(VAR)/jiefang.sqlite* $(VAR)/data $(VAR)/secrets && echo "演示数据已清空。"

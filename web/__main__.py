@@ -133,7 +133,9 @@ def _settings() -> Settings:
 
 def _run_server(settings: Settings, *, said: str) -> None:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for chatty in ("aiohttp.access", "aioice", "aiortc"):
+        # They log every request and every candidate's address, which nobody needs and which is personal data.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     tls = None
     if settings.tls_certificate_file and settings.tls_key_file:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -147,6 +149,7 @@ def _run_server(settings: Settings, *, said: str) -> None:
             print=lambda *_: click.echo(said),
             shutdown_timeout=5,
         )
+        click.echo("已停止，数据都在。")
     except OSError as error:
         click.echo(
             f"没能启动：{error.strerror or error}（端口 {settings.port} 或 UDP {settings.media_port} 可能被占用）",

@@ -37,6 +37,7 @@ _AT_THE_DOOR: dict[str, Text] = {
     "page_unknown": Text("没有这个页面，可能链接不完整。", 404),
     "method_unknown": Text("这个页面不能这样打开。", 405),
     "our_fault": Text("这一步没有办成，是我们的系统出了问题，已经记下。您填的内容没有保存，请稍后再试。", 500),
+    "database_busy": Text("同时办事的人太多，这一步没有办成，也没有办一半。请再试一次。", 503),
     "text_missing": Text("{field}还没有填。请填好再提交。", 400),
     "text_too_long": Text("{field}写得太长了，最多 {limit} 个字。请删短一些再提交。", 400),
     "text_unreadable": Text("{field}里有看不见的特殊字符，存不下来。请删掉再提交。", 400),
@@ -202,8 +203,11 @@ _ROOM: dict[str, Text] = {
     "hearing_not_started": Text("接访还没有开始。请先请申请人进来；不再进行的，请在接访页面取消。"),
     "recording_unavailable": Text("录像没能开始，暂不能请人进来。请再点一次；仍不行请联系管理员。"),
     "recording_trouble": Text("录像写入出现问题，请暂停谈话并联系管理员；已录下的内容不受影响。"),
-    "media_unavailable": Text("音视频没能接通，请让对方刷新页面再进来。"),
-    "media_unreachable": Text("音视频多次没能接通，网络可能拦住了通话。请换一个网络（如手机流量），再刷新页面。"),
+    "media_unavailable": Text("有一方的音视频没能接通，请这一方刷新页面重新进入。"),
+    "media_unreachable": Text(
+        "有一方的音视频多次没能接通，可能是网络拦住了通话。请这一方换一个网络（如手机流量），再刷新页面。"
+    ),
+    "seats_full": Text("这次接访在线的人已经满了，请等有人离开后再刷新页面。"),
     "record_unavailable": Text("系统暂时没能记录这项操作，请稍后再试。"),
     "still_no_camera": Text("对方没有打开画面，截不了图。请让对方点“开画面”再试。"),
     "still_failed": Text("这一张没有截到清楚的画面，请再截一次。"),

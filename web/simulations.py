@@ -54,7 +54,7 @@ class Simulations:
             # She is a guest: her failing must not take the server down.
             log.exception("simulated applicant failed")
         else:
-            log.info("simulated applicant: %s", report.describe())
+            log.info("simulated applicant: %s", report.sentence)
 
 
 SIMULATIONS = web.AppKey("simulations", Simulations)

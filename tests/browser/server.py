@@ -33,8 +33,8 @@ class DemoProcess:
     def __init__(self, var: Path) -> None:
         self._var = var
         self._log = var.with_suffix(".log")
-        self._port = _free_port(socket.SOCK_STREAM)
-        self._media_port = _free_port(socket.SOCK_DGRAM)
+        self._port = free_port(socket.SOCK_STREAM)
+        self._media_port = free_port(socket.SOCK_DGRAM)
         self._process: subprocess.Popen[str] | None = None
         self.server = Server(f"http://127.0.0.1:{self._port}", var)
 
@@ -55,16 +55,16 @@ class DemoProcess:
         """Stop it and return its exit status."""
         assert self._process is not None
         self._process.send_signal(how)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        return self._process.wait(timeout=20)
+        self._process.communicate(timeout=20)
+        return self._process.returncode
 
     def log(self) -> str:
         """Return what it has logged."""
         return self._log.read_text("utf-8")
 
 
-def _free_port(kind: socket.SocketKind) -> int:
+def free_port(kind: socket.SocketKind) -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -33,6 +33,7 @@ _ROOM_CODES = (
     "recording_trouble",
     "media_unavailable",
     "media_unreachable",
+    "seats_full",
     "record_unavailable",
     "consent_missing",
     "session_over",
