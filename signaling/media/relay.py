@@ -150,7 +150,7 @@ class Hearing:
         person = self._exchange.people.get(seat_id)
         if person is None:
             raise MediaRefused("seat_unknown")
-        if not person.outstanding or offer_id != person.offer_id:
+        if not person.outstanding or offer_id != person.offer_id or person.link.lost:
             raise MediaRefused("answer_stale")
         answer = read_answer(text)
         if person.link.knows_other(answer.fingerprints):

@@ -81,7 +81,12 @@ class MediaWorker:
         for hearing_id in list(self._hearings):
             await self.close_hearing(hearing_id)
         self._stopping.set()
-        await self._runner
+        _, waiting = await asyncio.wait({self._runner}, timeout=CLOSE_S)
+        if waiting:
+            # A disk that hangs holds up its recorder only; whoever stops the server must not wait for ever.
+            logger.error("media worker did not stop within %s s; what it still did is cut off", CLOSE_S)
+            self._runner.cancel()
+            await asyncio.wait({self._runner})
         self._runner = None
         self._port.close()
         self._threads.shutdown(wait=False)

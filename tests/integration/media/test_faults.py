@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,24 @@ import pytest
 from records import journal as journal_module
 from records.clock import SystemClock
 from records.journal import JournalWriter
-from signaling.media import recorder, relay
+from signaling.media import recorder, relay, worker
 from signaling.media.events import JournalTrouble, LinkLost, MediaEvent, MediaRefused, MediaSettings, OfferReady
 from signaling.media.port import Port
 from signaling.media.worker import MediaWorker
 from tests.integration.media.peers import HEARING, Plane, open_plane
+
+ANSWER = "\r\n".join(
+    [
+        "v=0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+        "a=mid:0",
+        "a=sendonly",
+        "a=setup:active",
+        "a=fingerprint:sha-256 " + ":".join(["CD"] * 32),
+        "a=ssrc:{} cname:x",
+        "",
+    ]
+)
 
 
 async def test_an_offer_that_nobody_answers_ends_the_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +49,13 @@ async def test_a_listener_that_fails_does_not_stop_the_plane(tmp_path: Path) -> 
         heard.append(event)
         raise RuntimeError("a fault in the room")
 
-    worker = MediaWorker(MediaSettings(("127.0.0.1",), 0), fail)
-    await worker.start()
-    await worker.open_hearing(HEARING, JournalWriter.open(tmp_path, HEARING, clock=SystemClock()))
-    await worker.add_participant(HEARING, "host")
-    await Plane(worker, heard, tmp_path).until(lambda: len(heard) > 3, "events go on")
-    assert worker.drops["event_not_taken"] >= 3
-    await worker.stop()
+    media = MediaWorker(MediaSettings(("127.0.0.1",), 0), fail)
+    await media.start()
+    await media.open_hearing(HEARING, JournalWriter.open(tmp_path, HEARING, clock=SystemClock()))
+    await media.add_participant(HEARING, "host")
+    await Plane(media, heard, tmp_path).until(lambda: len(heard) > 3, "events go on")
+    assert media.drops["event_not_taken"] >= 3
+    await media.stop()
 
 
 async def test_a_datagram_that_trips_the_code_is_counted_and_the_next_is_read(
@@ -97,27 +111,56 @@ async def test_what_is_asked_of_nobody_is_refused_by_name(tmp_path: Path) -> Non
 async def test_a_changed_world_during_an_open_offer_comes_in_one_later_offer(tmp_path: Path) -> None:
     plane = await open_plane(tmp_path)
     await plane.worker.add_participant(HEARING, "host")
-    answer = "\r\n".join(
-        [
-            "v=0",
-            "m=audio 9 UDP/TLS/RTP/SAVPF 111",
-            "a=mid:0",
-            "a=sendonly",
-            "a=setup:active",
-            "a=fingerprint:sha-256 " + ":".join(["CD"] * 32),
-            "a=ssrc:{} cname:x",
-            "",
-        ]
-    )
     for number in range(1, 4):
         await plane.worker.add_participant(HEARING, f"officer-{number}")
-        await plane.worker.take_answer(HEARING, f"officer-{number}", 1, answer.format(1000 + number))
+        await plane.worker.take_answer(HEARING, f"officer-{number}", 1, ANSWER.format(1000 + number))
     assert len(plane.of_kind(OfferReady, "host")) == 1
-    await plane.worker.take_answer(HEARING, "host", 1, answer.format(1000))
+    await plane.worker.take_answer(HEARING, "host", 1, ANSWER.format(1000))
     _, second = plane.of_kind(OfferReady, "host")
     assert isinstance(second, OfferReady)
     assert set(second.streams.values()) == {"host", "officer-1", "officer-2", "officer-3"}
     with pytest.raises(MediaRefused) as refused:
-        await plane.worker.take_answer(HEARING, "officer-1", 2, answer.format(1000))
+        await plane.worker.take_answer(HEARING, "officer-1", 2, ANSWER.format(1000))
     assert refused.value.code == "answer_ssrc_taken"
     await plane.worker.stop()
+
+
+async def test_two_hearings_never_meet(tmp_path: Path) -> None:
+    plane = await open_plane(tmp_path / "one")
+    another = JournalWriter.open(tmp_path / "two", "another", clock=SystemClock())
+    await plane.worker.open_hearing("another", another)
+    with pytest.raises(MediaRefused) as refused:
+        await plane.worker.open_hearing("another", another)
+    assert refused.value.code == "hearing_open"
+    for hearing, number in ((HEARING, 1), ("another", 2)):
+        await plane.worker.add_participant(hearing, "host")
+        await plane.worker.take_answer(hearing, "host", 1, ANSWER.format(number))
+    await plane.worker.add_participant(HEARING, "gao")
+    (offer,) = plane.of_kind(OfferReady, "gao")
+    assert isinstance(offer, OfferReady)
+    assert "a=ssrc:1 " in offer.sdp
+    assert "a=ssrc:2 " not in offer.sdp
+    await plane.worker.stop()
+
+
+async def test_an_answer_to_a_lost_link_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plane = await open_plane(tmp_path)
+    await plane.worker.add_participant(HEARING, "host")
+    monkeypatch.setattr(relay, "ANSWER_S", 0.0)
+    await plane.until(lambda: plane.of_kind(LinkLost), "link lost")
+    with pytest.raises(MediaRefused) as refused:
+        await plane.worker.take_answer(HEARING, "host", 1, ANSWER.format(1))
+    assert refused.value.code == "answer_stale"
+    await plane.worker.stop()
+
+
+async def test_a_hanging_disk_does_not_hold_up_the_end_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    monkeypatch.setattr(worker, "CLOSE_S", 0.2)
+    monkeypatch.setattr(JournalWriter, "flush", lambda self: back.wait(30))
+    plane = await open_plane(tmp_path)
+    plane.worker.record_event(HEARING, {"event": "Said"})
+    await plane.worker.stop()
+    back.set()
