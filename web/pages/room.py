@@ -92,6 +92,8 @@ async def show_room(request: web.Request) -> web.StreamResponse:
             "session_id": session_id,
             "is_host": seat.role is SeatRole.HOST,
             "may_verify": actor.may(Permission.VERIFY_IDENTITY),
+            # The simulated applicant cannot hear: she acts on what stands on her screen.
+            "prompts_every_step": request.app[SETTINGS].demo and seat.role is SeatRole.HOST,
             "after": f"/sessions/{session_id}",
         },
     )

@@ -1,4 +1,4 @@
-"""What the scripts of the live pages say stands in the pages' text blocks: no script asks for a sentence that is not there."""
+"""What the scripts of the live pages say stands in the pages' text blocks."""
 
 import re
 from pathlib import Path

@@ -34,12 +34,16 @@ export class Identity {
    * @param {string} base  /sessions/{id}
    * @param {boolean} mayAct
    * @param {(text: string) => void} prompt  puts a line on the applicant's screen
+   * @param {() => boolean} promptsEveryStep  whether each step's sentence goes there by itself
    * @param {(sentence: string) => void} complain
    */
-  constructor(base, mayAct, prompt, complain) {
+  constructor(base, mayAct, prompt, promptsEveryStep, complain) {
     this.base = base;
     this.mayAct = mayAct;
     this.prompt = prompt;
+    this.promptsEveryStep = promptsEveryStep;
+    /** What of ours stands on the applicant's screen. */
+    this.prompted = "";
     this.complain = complain;
     /** @type {Verification | null} */
     this.shown = null;
@@ -60,7 +64,7 @@ export class Identity {
     });
     byId("check-show", HTMLButtonElement).addEventListener("click", () => {
       const check = this.current();
-      if (check) this.prompt(check.say);
+      if (check) this.showPrompt(check.say);
     });
     const dialog = byId("refuse-dialog", HTMLDialogElement);
     byId("identity-refuse", HTMLButtonElement).addEventListener("click", () => dialog.showModal());
@@ -123,6 +127,23 @@ export class Identity {
     await this.load();
   }
 
+  /** @param {string} text */
+  showPrompt(text) {
+    if (text === this.prompted) return;
+    this.prompted = text;
+    this.prompt(text);
+  }
+
+  /**
+   * A step's sentence leaves the applicant's screen with the step.
+   *
+   * @param {Check | null} current
+   */
+  followPrompt(current) {
+    if (current && this.promptsEveryStep()) this.showPrompt(current.say);
+    else if (this.prompted !== "" && this.prompted !== current?.say) this.showPrompt("");
+  }
+
   /** What Space does: a still of what the step at hand wants, taken by the server out of the live picture. */
   pressStill() {
     const button = byId("still-take", HTMLButtonElement);
@@ -141,6 +162,7 @@ export class Identity {
     const open = shown.state === "open";
     const current = open ? this.current() : null;
     this.drawChecks(shown.checks, current);
+    this.followPrompt(current);
     const card = byId("check-card", HTMLElement);
     show(card, current !== null);
     if (current) {

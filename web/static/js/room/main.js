@@ -22,6 +22,7 @@ import { WaitingList } from "./waiting_list.js";
  * @property {string} session_id
  * @property {boolean} is_host
  * @property {boolean} may_verify
+ * @property {boolean} prompts_every_step  the sentence of each check goes to the applicant's screen by itself
  * @property {string} after          where to go when the hearing is over
  */
 
@@ -102,7 +103,13 @@ const stage = new Stage(session, devices);
 const waiting = new WaitingList(session);
 const deviceDialog = new DeviceDialog(devices);
 const controls = new Controls(session, devices, deviceDialog, base, tell);
-const identity = new Identity(base, page.may_verify, (text) => controls.showPrompt(text), (sentence) => tell(sentence, "careful"));
+const identity = new Identity(
+  base,
+  page.may_verify,
+  (text) => controls.showPrompt(text),
+  () => page.prompts_every_step && session.room?.phase === "in_session",
+  (sentence) => tell(sentence, "careful"),
+);
 const reading = new ReadingPanel(base, page.is_host, (sentence) => tell(sentence, "careful"));
 const openTab = tabs(byId("tabs", HTMLElement), () => {});
 
