@@ -6,7 +6,7 @@ from tests.support.database import (  # noqa: F401
     database,
     database_url,
     postgresql,
-    postgresql_template,
+    postgresql_url,
     sqlite_template,
 )
 
