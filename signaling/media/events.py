@@ -1,12 +1,14 @@
 """What crosses the wall between the room and the media plane: typed, frozen values and nothing else.
 
-Because nothing else crosses, the plane can move into a process of its own behind a socket.
+The plane runs in processes of its own, so that these are also what goes over the socket (`signaling.media.wire`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+
+import msgspec
 
 
 class MediaRefused(Exception):
@@ -39,8 +41,14 @@ class MediaSettings:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Still:
+class Moment(msgspec.Struct, frozen=True, tag=True):
+    """A point of a recording: milliseconds since its start (gaps included), and the instant."""
+
+    elapsed_ms: int
+    at: datetime
+
+
+class Still(msgspec.Struct, frozen=True, tag=True):
     """One picture out of a live stream. `elapsed_ms` is where it stands in the recording."""
 
     jpeg: bytes
@@ -50,8 +58,7 @@ class Still:
     taken_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class OfferReady:
+class OfferReady(msgspec.Struct, frozen=True, tag=True):
     """An offer for a seat's browser to answer.
 
     `streams`: mid -> the seat whose picture or sound it carries; the receiver's own seat for what it is to send. An
@@ -65,16 +72,14 @@ class OfferReady:
     streams: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkConnected:
+class LinkConnected(msgspec.Struct, frozen=True, tag=True):
     """Packets can flow to and from a seat."""
 
     hearing_id: str
     seat_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkLost:
+class LinkLost(msgspec.Struct, frozen=True, tag=True):
     """A seat's link is gone; `add_participant` makes a fresh one.
 
     Reasons: `silent` (no consent for some 15 s), `closed` (the other side closed), `unanswered` (no answer or no check
@@ -86,8 +91,7 @@ class LinkLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PersonStats:
+class PersonStats(msgspec.Struct, frozen=True, tag=True):
     """One person's line in the last second.
 
     `loss_pct`: the worse of what was lost from and to the person, 0-100; `rtt_ms`: to the relay and back, None when not
@@ -100,16 +104,14 @@ class PersonStats:
     level: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatsMeasured:
+class StatsMeasured(msgspec.Struct, frozen=True, tag=True):
     """Once a second."""
 
     hearing_id: str
     people: Mapping[str, PersonStats]
 
 
-@dataclass(frozen=True, slots=True)
-class JournalFlushed:
+class JournalFlushed(msgspec.Struct, frozen=True, tag=True):
     """Once a second: where the recording stands, and up to where it is on the disk."""
 
     hearing_id: str
@@ -117,8 +119,7 @@ class JournalFlushed:
     saved_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class JournalTrouble:
+class JournalTrouble(msgspec.Struct, frozen=True, tag=True):
     """Something could not be journaled within 2 s: the recording has, or may get, a hole. Told once per trouble; the
     next JournalFlushed says that it is over.
 
@@ -129,4 +130,23 @@ class JournalTrouble:
     error: str
 
 
-MediaEvent: TypeAlias = OfferReady | LinkConnected | LinkLost | StatsMeasured | JournalFlushed | JournalTrouble
+class HearingMoved(msgspec.Struct, frozen=True, tag=True):
+    """The hearing's worker is gone; another relays and records it now. Every link is gone with it: add everybody again.
+
+    Reasons: `died`, `hung`.
+    """
+
+    hearing_id: str
+    reason: str
+
+
+class HearingLost(msgspec.Struct, frozen=True, tag=True):
+    """The hearing's worker is gone and no other could go on: nobody is heard or recorded; it may be opened again."""
+
+    hearing_id: str
+    reason: str
+
+
+MediaEvent: TypeAlias = (
+    OfferReady | LinkConnected | LinkLost | StatsMeasured | JournalFlushed | JournalTrouble | HearingMoved | HearingLost
+)

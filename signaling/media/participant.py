@@ -22,6 +22,8 @@ class Participant:
         self.link = link
         self.streams: dict[int, Stream] = {}
         """What the seat sends, by SSRC."""
+        self.repairs: dict[int, int] = {}
+        """Under which SSRC it sends lost packets again -> the stream's SSRC (RFC 4588)."""
         self.unnamed: set[Kind] = set()
         """What it said it would send without saying under which SSRC: the first packet tells."""
         self.uplink = UplinkFeedback()

@@ -25,7 +25,7 @@ from signaling.media.exchange import Exchange
 from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
-from signaling.media.sdp import PAYLOAD_TYPES, Answer, Kind, Transport, make_offer, read_answer
+from signaling.media.sdp import PAYLOAD_TYPES, RTX_PAYLOAD_TYPE, Answer, Kind, Transport, make_offer, read_answer
 from signaling.media.still import KeyframeGatherer
 from signaling.media.stream import SentNumbers, Stream
 
@@ -172,19 +172,23 @@ class Hearing:
     def _take_streams(self, person: Participant, answer: Answer) -> bool:
         """Make the streams that the answer announces; returns whether the others must be told."""
         announced: dict[int, Kind] = {}
+        repairs: dict[int, int] = {}
         person.unnamed.clear()
         for kind in KINDS:
             section = answer.sections.get(OWN_MIDS[kind])
             if section is None or not section.sends or section.kind != kind:
                 continue
-            if section.ssrcs:
-                announced[section.ssrcs[0]] = kind
-            else:
+            if section.ssrc is None:
                 person.unnamed.add(kind)
+                continue
+            announced[section.ssrc] = kind
+            if section.rtx_ssrc is not None:
+                repairs[section.rtx_ssrc] = section.ssrc
         taken = {stream.ssrc for stream in self._exchange.streams_for(person)}
         if taken & announced.keys() or len(set(announced)) != len(announced):
             raise MediaRefused("answer_ssrc_taken")
         before = set(person.streams)
+        person.repairs = repairs
         person.streams = {
             ssrc: person.streams.get(ssrc) or self._new_stream(person, kind, ssrc) for ssrc, kind in announced.items()
         }
@@ -253,20 +257,36 @@ class Hearing:
         if person is None or head is None:
             self._plane.drops["rtp_malformed"] += 1
             return
+        numbered = rtp.extension_at(data, rtp.TRANSPORT_WIDE_ID)
+        if numbered >= 0:
+            person.uplink.arrived(int.from_bytes(data[numbered : numbered + 2], "big"), at)
+        if head.payload_type == RTX_PAYLOAD_TYPE:
+            self._repaired(person, head, data, at)
+            return
         stream = person.streams.get(head.ssrc) or self._name_stream(person, head)
         if stream is None or head.payload_type != stream.payload_type:
             self._plane.drops["rtp_unexpected"] += 1
             return
-        numbered = rtp.extension_at(data, rtp.TRANSPORT_WIDE_ID)
-        if numbered >= 0:
-            person.uplink.arrived(int.from_bytes(data[numbered : numbered + 2], "big"), at)
+        self._take(person, stream, head, data, at)
+
+    def _repaired(self, person: Participant, head: rtp.RtpHead, data: bytes, at: float) -> None:
+        """Take a packet that was sent again; what was never missed is a browser's padding and probing."""
+        stream = person.streams.get(person.repairs.get(head.ssrc, 0))
+        original = rtp.unwrap_rtx(data, head, stream.ssrc, stream.payload_type) if stream is not None else None
+        if stream is None or original is None:
+            return
+        restored = rtp.read_head(original)
+        if restored is not None and stream.misses(restored.sequence):
+            self._take(person, stream, restored, original, at)
+
+    def _take(self, person: Participant, stream: Stream, head: rtp.RtpHead, data: bytes, at: float) -> None:
         stream.take(head, data, at)
         if self._exchange.silenced(stream):
             return
         self.recorder.packet(stream.number, at, data)
-        for gatherer in self._gatherers.get(head.ssrc, ()):
+        for gatherer in self._gatherers.get(stream.ssrc, ()):
             gatherer.take(head, data, at)
-        for receiver in self._exchange.receivers_of(head.ssrc):
+        for receiver in self._exchange.receivers_of(stream.ssrc):
             receiver.forward(stream, head.sequence, data, at)
 
     def _name_stream(self, person: Participant, head: rtp.RtpHead) -> Stream | None:

@@ -113,6 +113,15 @@ def with_transport_number(data: bytes, number: int) -> bytes:
     return b"".join((data[: fixed + 2], _U16.pack(words + 1), element, data[fixed + 4 :]))
 
 
+def unwrap_rtx(data: bytes, head: RtpHead, ssrc: int, payload_type: int) -> bytes | None:
+    """Return the packet that a retransmission carries (RFC 4588 section 4), or None for mere padding."""
+    payload = payload_of(data, head)
+    if len(payload) < 2:
+        return None
+    first = bytes((data[0] & ~0x20, data[1] & 0x80 | payload_type))
+    return b"".join((first, payload[:2], data[4:8], _U32.pack(ssrc), data[12 : head.payload_at], payload[2:]))
+
+
 # --- RTCP
 
 

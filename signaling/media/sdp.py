@@ -17,6 +17,9 @@ from signaling.media.events import MediaRefused
 Kind: TypeAlias = Literal["audio", "video"]
 
 PAYLOAD_TYPES: Mapping[Kind, int] = {"audio": 111, "video": 96}
+RTX_PAYLOAD_TYPE = 97
+"""Only offered for what others send: without it a browser pads and probes on the picture's own SSRC, and padding that
+is lost can neither be sent again nor be told from a lost piece of picture. Receivers get lost packets as they were."""
 CODECS: Mapping[Kind, str] = {"audio": "opus", "video": "VP8"}
 CLOCK_RATES: Mapping[Kind, int] = {"audio": 48000, "video": 90000}
 
@@ -47,6 +50,11 @@ _FORMATS: Mapping[Kind, tuple[str, ...]] = {
         f"a=extmap:{rtp.TRANSPORT_WIDE_ID} {_TRANSPORT_WIDE}",
     ),
 }
+
+_RTX_FORMATS = (
+    f"a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000",
+    f"a=fmtp:{RTX_PAYLOAD_TYPE} apt={PAYLOAD_TYPES['video']}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,8 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
     ]
     for section in sections:
         lines += [
-            f"m={section.kind} {transport.port} UDP/TLS/RTP/SAVPF {PAYLOAD_TYPES[section.kind]}",
+            f"m={section.kind} {transport.port} UDP/TLS/RTP/SAVPF {PAYLOAD_TYPES[section.kind]}"
+            + (f" {RTX_PAYLOAD_TYPE}" if _repairs(section) else ""),
             f"c=IN {'IP6' if ':' in first else 'IP4'} {first}",
             f"a=mid:{section.mid}",
             f"a=ice-ufrag:{transport.ufrag}",
@@ -96,6 +105,7 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
             "a=rtcp-rsize",
             f"a={section.direction}",
             *_FORMATS[section.kind],
+            *(_RTX_FORMATS if _repairs(section) else ()),
         ]
         if section.direction == "sendonly":
             lines.append(f"a=msid:{section.stream} {section.stream}-{section.mid}")
@@ -107,16 +117,22 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
     return "\r\n".join(lines) + "\r\n"
 
 
+def _repairs(section: Section) -> bool:
+    return section.kind == "video" and section.direction == "recvonly"
+
+
 @dataclass(frozen=True, slots=True)
 class AnsweredSection:
-    """What the other side says to one m-line. `sends` is true when it will send there, under `ssrcs`."""
+    """What the other side says to one m-line. `sends` is true when it will send there, under `ssrc` (None when it does
+    not say), and lost packets again under `rtx_ssrc` (RFC 4588)."""
 
     mid: str
     kind: str
     rejected: bool
     sends: bool
     receives: bool
-    ssrcs: tuple[int, ...]
+    ssrc: int | None
+    rtx_ssrc: int | None
     transport_wide: bool
 
 
@@ -188,25 +204,33 @@ def _read_section(block: _Block) -> AnsweredSection:
     # Bundled m-lines may carry port 0 only with bundle-only; without it the other side refuses the m-line.
     if not rejected and "SAVP" not in block.media[2]:
         raise MediaRefused("answer_insecure")
+    ssrc, rtx_ssrc = _ssrcs(block)
     return AnsweredSection(
         mid=mids[0],
         kind=block.media[0],
         rejected=rejected,
         sends=not rejected and (block.has("sendonly") or block.has("sendrecv")),
         receives=not rejected and (block.has("recvonly") or block.has("sendrecv")),
-        ssrcs=_ssrcs(block),
+        ssrc=ssrc,
+        rtx_ssrc=rtx_ssrc,
         transport_wide=any(_TRANSPORT_WIDE in value for value in block.values("extmap")),
     )
 
 
-def _ssrcs(block: _Block) -> tuple[int, ...]:
-    found: dict[int, None] = {}
-    for value in block.values("ssrc"):
-        number = value.split(" ", 1)[0]
-        if not number.isascii() or not number.isdigit() or not 0 < int(number[:11]) < 1 << 32:
-            raise MediaRefused("answer_unreadable")
-        found[int(number)] = None
-    return tuple(found)[:4]
+def _ssrcs(block: _Block) -> tuple[int | None, int | None]:
+    """Return the SSRC of the stream and that of its repair (RFC 5576 section 4.2: FID, the stream's comes first)."""
+    named = [_ssrc(value.split(" ", 1)[0]) for value in block.values("ssrc")]
+    for value in block.values("ssrc-group"):
+        words = value.split()
+        if len(words) == 3 and words[0] == "FID":
+            return _ssrc(words[1]), _ssrc(words[2])
+    return (named[0] if named else None), None
+
+
+def _ssrc(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:11]) < 1 << 32:
+        raise MediaRefused("answer_unreadable")
+    return int(text)
 
 
 def _fingerprints(block: _Block) -> set[tuple[str, str]]:

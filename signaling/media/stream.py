@@ -73,6 +73,10 @@ class Stream:
         else:
             self._hear(data)
 
+    def misses(self, sequence: int) -> bool:
+        """Tell whether a packet is being asked for."""
+        return self._highest is not None and self._highest + signed16(sequence - self._highest) in self._missing
+
     def _place(self, sequence: int, at: float) -> None:
         if self._highest is None:
             self._highest = sequence

@@ -94,6 +94,22 @@ def test_the_vp8_descriptor_is_taken_off(payload: bytes, begins: bool, keyframe:
     assert rtp.read_vp8(payload) == rtp.Vp8Payload(begins, keyframe, data)
 
 
+def test_a_packet_that_was_sent_again_is_restored_to_the_last_byte() -> None:
+    original = reference.RtpPacket(payload_type=96, marker=1, sequence_number=9, timestamp=5, ssrc=42, payload=b"piece")
+    wrapped = reference.wrap_rtx(original, payload_type=97, sequence_number=1000, ssrc=43)
+    data = wrapped.serialize(reference.HeaderExtensionsMap())
+    head = rtp.read_head(data)
+    assert head is not None
+    assert rtp.unwrap_rtx(data, head, 42, 96) == original.serialize(reference.HeaderExtensionsMap())
+
+
+def test_padding_sent_as_a_repair_is_nothing() -> None:
+    data = struct.pack(">BBHII", 0xA0, 97, 1, 5, 43) + bytes(9) + b"\x0a"
+    head = rtp.read_head(data)
+    assert head is not None
+    assert rtp.unwrap_rtx(data, head, 42, 96) is None
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_make_a_parser_raise(data: bytes) -> None:
     head = rtp.read_head(data)
@@ -103,6 +119,7 @@ def test_no_bytes_make_a_parser_raise(data: bytes) -> None:
         rtp.vp8_size(payload)
         rtp.extension_at(data, 3)
         rtp.with_transport_number(data, 1)
+        rtp.unwrap_rtx(data, head, 1, 96)
     for part in rtp.read_rtcp(data):
         rtp.read_reports(part)
         rtp.sender_of(part)

@@ -53,15 +53,21 @@ def test_an_offer_is_understood_as_it_was_meant() -> None:
         ("127.0.0.1", 40000),
         ("192.0.2.7", 40000),
     ]
-    assert [codec.payloadType for codec in parsed.media[1].rtp.codecs] == [96]
+    assert [codec.payloadType for codec in parsed.media[1].rtp.codecs] == [96, 97]
+    assert [codec.payloadType for codec in parsed.media[3].rtp.codecs] == [96]
 
 
 def test_an_answer_says_what_is_sent_and_what_is_received() -> None:
     answer = read_answer(ANSWER)
     assert answer.active
     assert answer.fingerprints == (("sha-256", ":".join(["CD"] * 32)),)
-    assert (answer.sections["0"].sends, answer.sections["0"].ssrcs) == (True, (77,))
+    assert (answer.sections["0"].sends, answer.sections["0"].ssrc) == (True, 77)
     assert (answer.sections["2"].receives, answer.sections["2"].sends) == (True, False)
+
+
+def test_an_answer_says_under_which_ssrc_lost_packets_come_again() -> None:
+    section = read_answer(ANSWER.replace("a=ssrc:77", "a=ssrc-group:FID 78 79\r\na=ssrc:77")).sections["0"]
+    assert (section.ssrc, section.rtx_ssrc) == (78, 79)
 
 
 @pytest.mark.parametrize(

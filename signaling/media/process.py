@@ -1,0 +1,212 @@
+"""A media process: hosts one `MediaWorker` for one hub, over the socket whose number is its only argument.
+
+It ends when the hub's end of the socket closes, after writing and closing every journal: also when the server was
+killed. The signals that stop a server (Ctrl-C, a service manager's SIGTERM) are the hub's business and ignored here,
+so that hearings are told before their media ends.
+"""
+
+import asyncio
+import errno
+import faulthandler
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import assert_never
+
+from records.journal import JournalError, JournalWriter, SteadyClock
+from signaling.media.events import (
+    JournalFlushed,
+    MediaEvent,
+    MediaRefused,
+    MediaSettings,
+    Moment,
+    StatsMeasured,
+    StillUnavailable,
+)
+from signaling.media.wire import (
+    BEAT_S,
+    AddParticipant,
+    Alive,
+    Answer,
+    CloseHearing,
+    FromWorker,
+    HearingCommand,
+    Line,
+    LineBroken,
+    Listen,
+    Listening,
+    News,
+    Opened,
+    OpenHearing,
+    RecordEvent,
+    Refusal,
+    RemoveParticipant,
+    Request,
+    Result,
+    SetMuted,
+    TakeAnswer,
+    TakeStill,
+    worker_line,
+)
+from signaling.media.worker import MediaWorker
+
+log = logging.getLogger(__name__)
+
+LOG_FORMAT = "%(asctime)s %(levelname)s media[%(process)d] %(name)s %(message)s"
+CPU_TURNS = 4
+"""How many beats a measure of the processor's use spans."""
+WATCHDOG_S = 10.0
+"""A process that hangs for so long and was not killed has no hub any more: it ends itself, and lets journals go."""
+JOURNAL_WAIT_S = 3.0
+"""How long a journal may still be held by the worker before, which is just closing it."""
+JOURNAL_LOOK_S = 0.05
+
+
+class Service:
+    """Does what the hub asks, and tells it what happens."""
+
+    def __init__(self, line: Line[Request]) -> None:
+        self._line = line
+        self._worker: MediaWorker | None = None
+        self._opening: dict[str, asyncio.Event] = {}
+
+    async def run(self) -> None:
+        """Serve until the hub is gone; then close everything."""
+        async with asyncio.TaskGroup() as group:
+            beating = group.create_task(self._beat())
+            try:
+                while (request := await self._line.receive()) is not None:
+                    group.create_task(self._serve(request))
+            except LineBroken:
+                log.exception("the hub speaks another language")
+            if self._worker is not None:
+                await self._worker.stop()
+            beating.cancel()
+        await self._line.close()
+
+    async def _beat(self) -> None:
+        uses = [(time.monotonic(), time.process_time())]
+        while True:
+            faulthandler.dump_traceback_later(WATCHDOG_S, exit=True)
+            await asyncio.sleep(BEAT_S)
+            uses = [*uses[-CPU_TURNS:], (time.monotonic(), time.process_time())]
+            cpu = (uses[-1][1] - uses[0][1]) / max(uses[-1][0] - uses[0][0], BEAT_S)
+            self._line.send(Alive(cpu), droppable=True)
+
+    async def _serve(self, request: Request) -> None:
+        answer: FromWorker
+        try:
+            answer = Answer(request.number, await self._do(request.command))
+        except MediaRefused as refused:
+            answer = Refusal(request.number, "refused", refused.code)
+        except StillUnavailable as unavailable:
+            answer = Refusal(request.number, "no_still", unavailable.code)
+        except JournalError as error:
+            answer = Refusal(request.number, "refused", error.code)
+        except OSError as error:
+            log.error("%s failed: %s", type(request.command).__name__, error)
+            answer = Refusal(request.number, "refused", "disk_refused", str(error))
+        except Exception:
+            # A defect of ours: it costs this one request.
+            log.exception("%s failed", type(request.command).__name__)
+            answer = Refusal(request.number, "refused", "internal")
+        self._line.send(answer)
+
+    async def _do(self, command: Listen | HearingCommand) -> Result:
+        if isinstance(command, Listen):
+            return await self._listen(command)
+        worker = self._worker
+        if worker is None:
+            raise MediaRefused("not_listening")
+        match command:
+            case OpenHearing(hearing_id, directory):
+                return await self._open(worker, hearing_id, Path(directory))
+            case CloseHearing(hearing_id):
+                if hearing_id in self._opening:
+                    # Of a hub that gave up waiting: what yet opens is not wanted any more.
+                    await self._opening[hearing_id].wait()
+                return await worker.close_hearing(hearing_id)
+            case AddParticipant(hearing_id, seat_id):
+                return await worker.add_participant(hearing_id, seat_id)
+            case TakeAnswer(hearing_id, seat_id, offer_id, sdp):
+                return await worker.take_answer(hearing_id, seat_id, offer_id, sdp)
+            case RemoveParticipant(hearing_id, seat_id):
+                return await worker.remove_participant(hearing_id, seat_id)
+            case SetMuted(hearing_id, seat_id, muted):
+                return worker.set_muted(hearing_id, seat_id, muted)
+            case TakeStill(hearing_id, seat_id, timeout_s):
+                return await worker.take_still(hearing_id, seat_id, timeout_s=timeout_s)
+            case RecordEvent(hearing_id, event):
+                position = worker.record_event(hearing_id, json.loads(event))
+                return Moment(position.elapsed_ms, position.at)
+        assert_never(command)
+
+    async def _listen(self, command: Listen) -> Listening:
+        worker = MediaWorker(MediaSettings(command.addresses, command.port), self._tell)
+        try:
+            await worker.start()
+        except OSError as error:
+            log.error("UDP port %s cannot be opened: %s", command.port, error)
+            code = "port_taken" if error.errno == errno.EADDRINUSE else "not_listening"
+            raise MediaRefused(code) from error
+        self._worker = worker
+        return Listening(worker.port)
+
+    async def _open(self, worker: MediaWorker, hearing_id: str, directory: Path) -> Opened:
+        if hearing_id in self._opening:
+            raise MediaRefused("hearing_open")
+        done = self._opening[hearing_id] = asyncio.Event()
+        try:
+            journal = await _open_journal(directory, hearing_id)
+            try:
+                await worker.open_hearing(hearing_id, journal)
+            except BaseException:
+                # Nobody else knows this journal, and it would keep the next try from opening it.
+                await asyncio.to_thread(journal.close)
+                raise
+            position = journal.position()
+            return Opened(Moment(position.elapsed_ms, position.at))
+        finally:
+            del self._opening[hearing_id]
+            done.set()
+
+    def _tell(self, event: MediaEvent) -> None:
+        # What is told every second is told again; the rest comes seldom, and must arrive.
+        self._line.send(News(event), droppable=isinstance(event, StatsMeasured | JournalFlushed))
+
+
+async def _open_journal(directory: Path, hearing_id: str) -> JournalWriter:
+    """Open a journal; one that is still in use is waited for, a while. Raises JournalError, OSError."""
+    clock = SteadyClock()
+    looked = 0.0
+    while True:
+        try:
+            return await asyncio.to_thread(JournalWriter.open, directory, hearing_id, clock=clock)
+        except JournalError as error:
+            if error.code != "journal_in_use" or looked >= JOURNAL_WAIT_S:
+                raise
+        looked += JOURNAL_LOOK_S
+        await asyncio.sleep(JOURNAL_LOOK_S)
+
+
+async def serve(sock: socket.socket) -> None:
+    """Serve the hub at the other end of `sock` until it is gone."""
+    await Service(await worker_line(sock)).run()
+
+
+def main() -> None:
+    """Run a media process."""
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    for chatty in ("aioice", "aiortc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # they log addresses of people
+    asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()
