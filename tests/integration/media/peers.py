@@ -12,8 +12,10 @@ import av
 from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from records.journal import JournalWriter, SteadyClock
+from records.journal import JournalWriter, Packet, Source, SteadyClock, read_journal
+from signaling.media.congestion import signed16
 from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
+from signaling.media.rtp import is_rtcp
 from signaling.media.worker import MediaWorker
 
 HEARING = "hearing-of-gao"
@@ -198,3 +200,21 @@ class Peer:
                     self.sounds[seat] = self.sounds.get(seat, 0) + loud
         except MediaStreamError:
             return
+
+
+def video_numbers(directory: Path, seat_id: str) -> set[int]:
+    """Return the sequence numbers of a seat's picture that are in the journal, counted on where they wrap."""
+    sources: dict[int, Source] = {}
+    numbers: set[int] = set()
+    highest: int | None = None
+    for record in read_journal(directory):
+        if isinstance(record, Source):
+            sources[record.number] = record
+        elif isinstance(record, Packet) and not is_rtcp(record.data):
+            source = sources[record.source]
+            if (source.seat_id, source.kind) == (seat_id, "video"):
+                number = int.from_bytes(record.data[2:4], "big")
+                full = number if highest is None else highest + signed16(number - highest)
+                highest = full if highest is None else max(highest, full)
+                numbers.add(full)
+    return numbers

@@ -12,13 +12,13 @@ import av
 import pytest
 
 from records import journal as journal_module
-from records.journal import JournalFault, JournalWriter, Packet, Source, SteadyClock, read_journal
+from records.journal import JournalFault, JournalWriter, SteadyClock, read_journal
 from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
 from signaling.media.link import Link
 from signaling.media.playback import remux
 from signaling.media.port import Port, Way
 from signaling.media.rtp import is_rtcp
-from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
+from tests.integration.media.peers import HEARING, Peer, Plane, open_plane, video_numbers
 
 
 @pytest.fixture
@@ -39,19 +39,6 @@ def every(count: int) -> Callable[[bytes], bool]:
         return seen["media"] % count == 0
 
     return lost
-
-
-def video_numbers(directory: Path, seat_id: str) -> set[int]:
-    sources: dict[int, Source] = {}
-    numbers = set()
-    for record in read_journal(directory):
-        if isinstance(record, Source):
-            sources[record.number] = record
-        elif isinstance(record, Packet) and not is_rtcp(record.data):
-            source = sources[record.source]
-            if (source.seat_id, source.kind) == (seat_id, "video"):
-                numbers.add(int.from_bytes(record.data[2:4], "big"))
-    return numbers
 
 
 async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
