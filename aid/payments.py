@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aid import ledger
 from aid.bank import pain001
 from aid.bank.gateway import Party, PaymentFile, Transfer
-from aid.cases import current_account, standing_approval
+from aid.cases import current_account, lock_office, standing_approval
 from aid.decisions import shared_account
 from aid.notes import note
 from aid.readiness import Grounds, grounds_of
@@ -369,7 +369,9 @@ async def _check_draft(db: AsyncSession, actor: Actor, case: AidCase) -> None:
 
 
 async def _new_batch(db: AsyncSession, actor: Actor, fund_id: str, on: date, *, clock: Clock) -> Batch:
-    fund = (await db.scalars(select(Fund).where(Fund.id == fund_id).with_for_update())).one()
+    fund = await db.get_one(Fund, fund_id)
+    # Batches are numbered an office and month: one at a time.
+    await lock_office(db, fund.office_id)
     query = select(func.max(Batch.serial)).where(
         Batch.office_id == fund.office_id, Batch.year == on.year, Batch.month == on.month
     )

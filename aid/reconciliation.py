@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -105,7 +106,10 @@ async def take_answer(
 async def note_refused_answer(
     db: AsyncSession, actor: Actor, name: str, data: bytes, refusal: Refusal, *, clock: Clock
 ) -> None:
-    """Write on the trail that an answer was refused, and why: in a second transaction, the first having rolled back."""
+    """Write on the trail that an answer was refused, and why: in a second transaction, the first having rolled back.
+
+    Of the file's name only the ending is kept: people put other people's names into names of files.
+    """
     await note(
         db,
         actor,
@@ -113,10 +117,10 @@ async def note_refused_answer(
         "bank_answer",
         hashlib.sha256(data).hexdigest()[:32],
         clock=clock,
-        name=name[:100],
         # Not called a digest: those name what the vault must hold, and a refused file is not kept.
         refused_sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
+        ending=PurePosixPath(name[-100:]).suffix[:10],
         code=refusal.code,
     )
 
