@@ -134,7 +134,7 @@ class Janus:
         )
         try:
             async with asyncio.timeout(ANSWER_S):
-                answer = await waiting
+                answer: Message = await waiting
         finally:
             del self._waiting[transaction]
         if answer["janus"] == "error":

@@ -33,7 +33,7 @@ class FromTheOther(MediaStreamTrack):
         self._coming = coming
         self._track: MediaStreamTrack | None = None
 
-    async def recv(self) -> "av.frame.Frame | av.packet.Packet":
+    async def recv(self) -> "av.frame.Frame | av.packet.Packet[av.stream.Stream]":
         """Return the next frame of the other's track."""
         if self._track is None:
             self._track = self._relay.subscribe(await self._coming)
