@@ -124,7 +124,7 @@ function row(id, kind, sentence) {
  */
 function fill(kind, found, used) {
   const select = byId(`check-${kind}`, HTMLSelectElement);
-  show(byId(`check-${kind}-field`, HTMLElement), found.length > 1);
+  show(byId(`check-${kind}-field`, HTMLElement), used !== null && found.length > 1);
   const chosen = used?.getSettings().deviceId ?? "";
   select.replaceChildren(
     ...found.map((device, i) =>
