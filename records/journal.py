@@ -21,6 +21,7 @@ import fcntl
 import hashlib
 import json
 import os
+import struct
 import threading
 import time
 from collections.abc import Mapping
@@ -74,6 +75,9 @@ SEGMENT_BYTES_MAX = 8 << 20
 SEGMENT_SECONDS_MAX = 10
 PENDING_BYTES_MAX = 32 << 20
 """What may wait in memory for a disk that has stopped: about a minute of eight people."""
+
+_PACKET_RECORD = struct.Struct(RECORD_HEAD.format + PACKET_HEAD.format.lstrip(">"))
+_PACKET = int(RecordType.PACKET)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -136,9 +140,9 @@ class JournalWriter:
         self._hearing_id = hearing_id
         self._clock = clock
         self._lock_fd = lock_fd
+        # One list for ever: appending to it and cutting off its front are each one step under the interpreter's lock.
         self._pending: list[bytes | _Roll] = []
-        self._pending_bytes = 0
-        self._pending_lock = threading.Lock()
+        self._taken_bytes = 0
         self._last_us = 0
         self._sources: dict[tuple[str, str], bytes] = {}
         self._next_source = 0
@@ -150,6 +154,7 @@ class JournalWriter:
         # Below: only whoever holds the store lock.
         self._store_lock = threading.Lock()
         self._unsaved: list[bytes | _Roll] = []
+        self._stored_bytes = 0
         self._file: _SegmentFile | None = None
         self._previous_digest = ""
         self._saved_us = 0
@@ -255,8 +260,8 @@ class JournalWriter:
 
     def write_packet(self, source: int, arrival_us: int, data: bytes) -> None:
         """Add a packet that arrived at `arrival_us` (microseconds of Unix time). Raises JournalFull."""
-        frame = RECORD_HEAD.pack(PACKET_HEAD.size + len(data), RecordType.PACKET)
-        self._append(frame + PACKET_HEAD.pack(source, arrival_us) + data, arrival_us)
+        head = _PACKET_RECORD.pack(PACKET_HEAD.size + len(data), _PACKET, source, arrival_us)
+        self._append(head + data, arrival_us)
 
     def write_event(self, event: Mapping[str, Json]) -> JournalPosition:
         """Add an event and return where it stands. Raises JournalFull; ValueError when not JSON or too long."""
@@ -271,16 +276,15 @@ class JournalWriter:
     def _append(self, frame: bytes, at_us: int) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._pending_bytes + len(frame) > PENDING_BYTES_MAX:
+        if self._taken_bytes - self._stored_bytes + len(frame) > PENDING_BYTES_MAX:
             raise JournalFull
         if self._segment_records and (
             self._segment_bytes + len(frame) > SEGMENT_BYTES_MAX
             or at_us - self._segment_started_us >= SEGMENT_SECONDS_MAX * 1_000_000
         ):
             self._roll(at_us)
-        with self._pending_lock:
-            self._pending.append(frame)
-            self._pending_bytes += len(frame)
+        self._pending.append(frame)
+        self._taken_bytes += len(frame)
         self._segment_bytes += len(frame)
         self._segment_records += 1
 
@@ -290,8 +294,7 @@ class JournalWriter:
         self._segment_records = 0
         roll = _Roll(self._number, at_us, self._next_source, b"".join(self._sources.values()))
         self._segment_bytes = 512 + len(roll.sources)
-        with self._pending_lock:
-            self._pending.append(roll)
+        self._pending.append(roll)
 
     # --- Storing (in a thread)
 
@@ -301,10 +304,10 @@ class JournalWriter:
         Raises OSError when the disk refuses: nothing is lost then, the next flush tries the same records again.
         """
         with self._store_lock:
-            with self._pending_lock:
-                self._unsaved.extend(self._pending)
-                self._pending.clear()
-                reached_us = self._last_us
+            reached_us = self._last_us
+            count = len(self._pending)
+            self._unsaved.extend(self._pending[:count])
+            del self._pending[:count]
             self._store()
             self._saved_us = max(self._saved_us, reached_us)
             return self.saved_ms
@@ -324,8 +327,7 @@ class JournalWriter:
                 raise JournalError("journal_closed")
             self._file.append(data)
             del self._unsaved[:count]
-            with self._pending_lock:
-                self._pending_bytes -= len(data)
+            self._stored_bytes += len(data)
         if self._file is not None:
             self._file.sync()
 

@@ -158,7 +158,8 @@ QUEUED_MIN = 8
 """Packets in a row that must have stood in the queue before their pace says what the line carries."""
 LOSS_HIGH_PCT = 12
 LOWERED_AGAIN_S = 0.35
-SENT_KEPT = 4096
+SENT_KEPT = 2048
+"""Three seconds and more of what anybody receives; a power of two, so that numbers may wrap."""
 
 
 class Downlink:
@@ -168,7 +169,8 @@ class Downlink:
         self.cap_bps: float | None = None
         self.loss_pct = 0.0
         self._number = 0
-        self._sent: dict[int, tuple[float, int]] = {}
+        self._sent: list[tuple[int, float, int] | None] = [None] * SENT_KEPT
+        """(Number, when, size), by the number's last bits."""
         self._lowest: deque[tuple[float, float]] = deque()
         self._arrived: deque[tuple[float, int]] = deque()
         self._queued: deque[tuple[float, int]] = deque()
@@ -181,9 +183,7 @@ class Downlink:
         """Number a packet of `size` bytes that is sent at monotonic second `at`."""
         number = self._number
         self._number = (number + 1) & 0xFFFF
-        self._sent[number] = (at, size)
-        if len(self._sent) > SENT_KEPT:
-            del self._sent[next(iter(self._sent))]
+        self._sent[number % SENT_KEPT] = (number, at, size)
         return number
 
     def told(self, part: RtcpPart, at: float) -> None:
@@ -191,13 +191,14 @@ class Downlink:
         came: list[tuple[float, float, int]] = []
         lost = 0
         for number, arrival_us in read_feedback(part):
-            sent = self._sent.get(number) if arrival_us is None else self._sent.pop(number, None)
-            if sent is None:
+            sent = self._sent[number % SENT_KEPT]
+            if sent is None or sent[0] != number:
                 continue
             if arrival_us is None:
                 lost += 1
             else:
-                came.append((arrival_us / 1e6, arrival_us / 1e6 - sent[0], sent[1]))
+                self._sent[number % SENT_KEPT] = None
+                came.append((arrival_us / 1e6, arrival_us / 1e6 - sent[1], sent[2]))
         if not came and not lost:
             return
         self._told.append((at, lost, len(came)))
@@ -205,7 +206,7 @@ class Downlink:
         total = sum(entry[1] + entry[2] for entry in self._told)
         self.loss_pct = 100 * sum(entry[1] for entry in self._told) / total
         if came:
-            self._arrived.extend((at, size) for _, _, size in came)
+            self._arrived.append((at, sum(size for _, _, size in came)))
             _forget(self._arrived, at - 1.0)
             self._move(self._queue_s(came, at), at)
 

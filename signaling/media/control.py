@@ -32,9 +32,9 @@ class Control:
                 self._receiver_reports(person, part, at)
             elif part.kind == rtp.RECEIVER_REPORT:
                 self._receiver_reports(person, part, at)
-            elif part.kind == rtp.TRANSPORT_FEEDBACK and part.count == rtp.TRANSPORT_WIDE:
+            elif part.kind == rtp.TRANSPORT_FEEDBACK and part.form == rtp.TRANSPORT_WIDE:
                 person.downlink.told(part, at)
-            elif part.kind == rtp.TRANSPORT_FEEDBACK and part.count == rtp.NACK:
+            elif part.kind == rtp.TRANSPORT_FEEDBACK and part.form == rtp.NACK:
                 self._asked_again(person, part)
             elif part.kind == rtp.PAYLOAD_FEEDBACK:
                 self._payload_feedback(person, part)
@@ -71,7 +71,7 @@ class Control:
             person.send_again(sender.streams[ssrc], sequence)
 
     def _payload_feedback(self, person: Participant, part: rtp.RtcpPart) -> None:
-        if part.count in (rtp.PLI, rtp.FIR):
+        if part.form in (rtp.PLI, rtp.FIR):
             ssrc = rtp.target_of(part)
             sender = self._exchange.sender_to(person, ssrc)
             if sender is not None and ssrc is not None:

@@ -170,10 +170,14 @@ class Link:
         """Tell whether the other side showed different fingerprints before."""
         return self._fingerprints is not None and self._fingerprints != fingerprints
 
-    async def shake_hands(self, fingerprints: tuple[tuple[str, str], ...], *, other_is_client: bool) -> None:
-        """Run the DTLS handshake; the owner hears of its end."""
+    def expect(self, fingerprints: tuple[tuple[str, str], ...], *, other_is_client: bool) -> None:
+        """Note who the other side is, once and before `shake_hands`: the next answer may come before that begins."""
         self._fingerprints = fingerprints
         self._dtls._set_role("server" if other_is_client else "client")
+
+    async def shake_hands(self) -> None:
+        """Run the DTLS handshake; the owner hears of its end."""
+        fingerprints = self._fingerprints or ()
         parameters = RTCDtlsParameters([RTCDtlsFingerprint(algorithm, value) for algorithm, value in fingerprints])
         try:
             # Until there is an address, silence is the consent check's business.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from signaling.media.congestion import Downlink, UplinkFeedback
 from signaling.media.link import Link
-from signaling.media.rtp import with_transport_number
+from signaling.media.rtp import TRANSPORT_WIDE_ID, extension_at, with_transport_number
 from signaling.media.sdp import Answer, Kind, Section
 from signaling.media.stream import SentNumbers, Stream
 
@@ -95,12 +95,12 @@ class Participant:
         """Return the seat's own stream of a kind."""
         return next((stream for stream in self.streams.values() if stream.kind == kind), None)
 
-    def forward(self, stream: Stream, sequence: int, data: bytes, at: float) -> None:
-        """Send one of another seat's packets to this one."""
+    def forward(self, stream: Stream, sequence: int, data: bytes, numbered: int, at: float) -> None:
+        """Send one of another seat's packets to this one. `numbered`: where the sender's own number stands, or -1."""
         if self.transport_wide:
             number = self.downlink.next_number(len(data), at)
             self.receiving[stream.ssrc].note(sequence, number)
-            data = with_transport_number(data, number)
+            data = with_transport_number(data, number, numbered)
         self.link.send_rtp(data)
 
     def send_again(self, stream: Stream, sequence: int) -> None:
@@ -112,7 +112,7 @@ class Participant:
             number = self.receiving[stream.ssrc].number_of(sequence)
             if number is None:
                 return
-            data = with_transport_number(data, number)
+            data = with_transport_number(data, number, extension_at(data, TRANSPORT_WIDE_ID))
         self.link.send_rtp(data)
 
     # --- Round trips

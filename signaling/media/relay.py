@@ -160,8 +160,8 @@ class Hearing:
         person.transport_wide = any(section.transport_wide for section in answer.sections.values())
         self._take_agreement(person, person.agreed(answer))
         if not person.link.answered:
-            work = person.link.shake_hands(answer.fingerprints, other_is_client=answer.active)
-            self._plane.spawn(self._guard(person.link, work), "handshake")
+            person.link.expect(answer.fingerprints, other_is_client=answer.active)
+            self._plane.spawn(self._guard(person.link, person.link.shake_hands()), "handshake")
         if person.stale:
             person.stale = False
             if person.plan(self._exchange.streams_for(person)) != person.sections:
@@ -261,15 +261,15 @@ class Hearing:
         if numbered >= 0:
             person.uplink.arrived(int.from_bytes(data[numbered : numbered + 2], "big"), at)
         if head.payload_type == RTX_PAYLOAD_TYPE:
-            self._repaired(person, head, data, at)
+            self._repaired(person, head, data, numbered, at)
             return
         stream = person.streams.get(head.ssrc) or self._name_stream(person, head)
         if stream is None or head.payload_type != stream.payload_type:
             self._plane.drops["rtp_unexpected"] += 1
             return
-        self._take(person, stream, head, data, at)
+        self._take(stream, head, data, numbered, at)
 
-    def _repaired(self, person: Participant, head: rtp.RtpHead, data: bytes, at: float) -> None:
+    def _repaired(self, person: Participant, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
         """Take a packet that was sent again; what was never missed is a browser's padding and probing."""
         stream = person.streams.get(person.repairs.get(head.ssrc, 0))
         original = rtp.unwrap_rtx(data, head, stream.ssrc, stream.payload_type) if stream is not None else None
@@ -277,9 +277,10 @@ class Hearing:
             return
         restored = rtp.read_head(original)
         if restored is not None and stream.misses(restored.sequence):
-            self._take(person, stream, restored, original, at)
+            self._take(stream, restored, original, numbered, at)
 
-    def _take(self, person: Participant, stream: Stream, head: rtp.RtpHead, data: bytes, at: float) -> None:
+    def _take(self, stream: Stream, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
+        """Keep and forward a packet; `numbered` is where its transport-wide number stands, or -1."""
         stream.take(head, data, at)
         if self._exchange.silenced(stream):
             return
@@ -287,7 +288,7 @@ class Hearing:
         for gatherer in self._gatherers.get(stream.ssrc, ()):
             gatherer.take(head, data, at)
         for receiver in self._exchange.receivers_of(stream.ssrc):
-            receiver.forward(stream, head.sequence, data, at)
+            receiver.forward(stream, head.sequence, data, numbered, at)
 
     def _name_stream(self, person: Participant, head: rtp.RtpHead) -> Stream | None:
         kind = next((kind for kind in person.unnamed if PAYLOAD_TYPES[kind] == head.payload_type), None)

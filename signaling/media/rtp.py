@@ -7,7 +7,7 @@ or nothing, for what it cannot read, and never raises.
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 AUDIO_LEVEL_ID = 1
 TRANSPORT_WIDE_ID = 3
@@ -28,6 +28,7 @@ RELAY_SSRC = 1
 
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
+_HEAD = struct.Struct(">HII")
 _ONE_BYTE = 0xBEDE
 
 
@@ -36,8 +37,7 @@ def is_rtcp(data: bytes) -> bool:
     return 192 <= data[1] <= 223
 
 
-@dataclass(frozen=True, slots=True)
-class RtpHead:
+class RtpHead(NamedTuple):
     """The part of an RTP header that decides where the packet goes."""
 
     payload_type: int
@@ -59,7 +59,7 @@ def read_head(data: bytes) -> RtpHead | None:
         payload_at += 4 + 4 * int.from_bytes(data[payload_at + 2 : payload_at + 4], "big")
     if payload_at > len(data):
         return None
-    sequence, timestamp, ssrc = struct.unpack_from(">HII", data, 2)
+    sequence, timestamp, ssrc = _HEAD.unpack_from(data, 2)
     return RtpHead(data[1] & 0x7F, bool(data[1] & 0x80), sequence, timestamp, ssrc, payload_at)
 
 
@@ -94,12 +94,12 @@ def extension_at(data: bytes, wanted: int) -> int:
     return -1
 
 
-def with_transport_number(data: bytes, number: int) -> bytes:
+def with_transport_number(data: bytes, number: int, at: int) -> bytes:
     """Return the packet with its transport-wide sequence number set, the extension added where there was none.
 
-    A packet with extensions of another form is returned as it is: it goes uncounted, which feedback tolerates.
+    `at`: where the present number stands (`extension_at`), or -1. A packet with extensions of another form is returned
+    as it is: it goes uncounted, which feedback tolerates.
     """
-    at = extension_at(data, TRANSPORT_WIDE_ID)
     if at >= 0:
         return b"".join((data[:at], _U16.pack(number), data[at + 2 :]))
     element = bytes((TRANSPORT_WIDE_ID << 4 | 1,)) + _U16.pack(number) + b"\0"
@@ -125,22 +125,15 @@ def unwrap_rtx(data: bytes, head: RtpHead, ssrc: int, payload_type: int) -> byte
 # --- RTCP
 
 
-@dataclass(frozen=True, slots=True)
-class RtcpPart:
-    """One packet of an RTCP compound. `data` is the whole packet, `body` what follows the first four bytes."""
+class RtcpPart(NamedTuple):
+    """One packet of an RTCP compound. `form` is its count of reports or kind of feedback; `data` the whole packet."""
 
     kind: int
-    count: int
+    form: int
     data: bytes
 
-    @property
-    def body(self) -> bytes:
-        """What follows the common header."""
-        return self.data[4:]
 
-
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
+class ReportBlock(NamedTuple):
     """What a receiver says about one stream (RFC 3550 section 6.4.1). `last_report` and `delay` in 1/65536 s."""
 
     ssrc: int
@@ -166,7 +159,7 @@ def read_reports(part: RtcpPart) -> list[ReportBlock]:
     """Return the report blocks of a sender or receiver report."""
     position = 28 if part.kind == SENDER_REPORT else 8
     blocks = []
-    for _ in range(part.count):
+    for _ in range(part.form):
         if position + 24 > len(part.data):
             break
         ssrc, lost = struct.unpack_from(">IB", part.data, position)
@@ -183,7 +176,7 @@ def sender_of(part: RtcpPart) -> int | None:
 
 def target_of(part: RtcpPart) -> int | None:
     """Return the media SSRC that a feedback packet is about (for FIR, of its first entry)."""
-    at = 12 if part.kind == PAYLOAD_FEEDBACK and part.count == FIR else 8
+    at = 12 if part.kind == PAYLOAD_FEEDBACK and part.form == FIR else 8
     return int(_U32.unpack_from(part.data, at)[0]) if len(part.data) >= at + 4 else None
 
 
@@ -199,7 +192,7 @@ def read_nack(part: RtcpPart) -> Iterator[int]:
 
 def read_remb(part: RtcpPart) -> int | None:
     """Return the bit/s of a REMB, or None."""
-    if part.count != REMB or len(part.data) < 20 or part.data[12:16] != b"REMB":
+    if part.form != REMB or len(part.data) < 20 or part.data[12:16] != b"REMB":
         return None
     exponent = part.data[17] >> 2
     return ((part.data[17] & 3) << 16 | part.data[18] << 8 | part.data[19]) << exponent
@@ -250,8 +243,7 @@ def bare_sender_report(part: RtcpPart) -> bytes | None:
 # --- VP8 (RFC 7741)
 
 
-@dataclass(frozen=True, slots=True)
-class Vp8Payload:
+class Vp8Payload(NamedTuple):
     """One packet's piece of a frame. `keyframe` is known only in the piece that begins the frame."""
 
     begins: bool
@@ -279,6 +271,11 @@ def read_vp8(payload: bytes) -> Vp8Payload | None:
         return None
     begins = bool(first & 0x10) and first & 0x07 == 0
     return Vp8Payload(begins, begins and payload[at] & 1 == 0, payload[at:])
+
+
+def begins_vp8_frame(data: bytes, payload_at: int) -> bool:
+    """Tell whether a packet begins a VP8 frame: S bit set, first partition."""
+    return payload_at < len(data) and data[payload_at] & 0x17 == 0x10
 
 
 def vp8_size(frame: bytes) -> tuple[int, int] | None:

@@ -49,7 +49,7 @@ class Stream:
         self._second = Second()
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
-        self._history: dict[int, bytes] = {}
+        self._history: list[bytes | None] = [None] * HISTORY_MAX
         self._keyframe_wanted = False
         self._keyframe_tries = 0
         self._keyframe_asked_at = -1e9
@@ -60,18 +60,14 @@ class Stream:
         self._second.received += 1
         self._second.bytes += len(data)
         self._place(head.sequence, at)
-        # A number that comes round again must move to the end, or it would be the next to be forgotten.
-        self._history.pop(head.sequence, None)
-        self._history[head.sequence] = data
-        if len(self._history) > HISTORY_MAX:
-            del self._history[next(iter(self._history))]
-        if self.kind == "video":
+        self._history[head.sequence % HISTORY_MAX] = data
+        if self.kind == "audio":
+            self._hear(data)
+        elif rtp.begins_vp8_frame(data, head.payload_at):
             piece = rtp.read_vp8(rtp.payload_of(data, head))
             if piece is not None and piece.keyframe:
                 self._keyframe_came_at = at
                 self._keyframe_wanted = False
-        else:
-            self._hear(data)
 
     def misses(self, sequence: int) -> bool:
         """Tell whether a packet is being asked for."""
@@ -108,7 +104,8 @@ class Stream:
 
     def sent_again(self, sequence: int) -> bytes | None:
         """Return a packet of the history."""
-        return self._history.get(sequence)
+        data = self._history[sequence % HISTORY_MAX]
+        return data if data is not None and int.from_bytes(data[2:4], "big") == sequence else None
 
     def missing_now(self, at: float) -> list[int]:
         """Return the sequence numbers to ask the sender for at monotonic second `at`; gives up on old ones."""
@@ -162,18 +159,16 @@ class SentNumbers:
     """
 
     def __init__(self) -> None:
-        self._numbers: dict[int, int] = {}
+        self._numbers = [-1] * HISTORY_MAX
 
     def note(self, sequence: int, number: int) -> None:
         """Remember; the oldest is forgotten."""
-        self._numbers.pop(sequence, None)
-        self._numbers[sequence] = number
-        if len(self._numbers) > HISTORY_MAX:
-            del self._numbers[next(iter(self._numbers))]
+        self._numbers[sequence % HISTORY_MAX] = sequence << 16 | number
 
     def number_of(self, sequence: int) -> int | None:
         """Return the number under which the packet went, or None when it did not or is forgotten."""
-        return self._numbers.get(sequence)
+        noted = self._numbers[sequence % HISTORY_MAX]
+        return noted & 0xFFFF if noted >> 16 == sequence else None
 
 
 def in_order(numbers: list[int], per_message: int) -> Iterator[list[int]]:

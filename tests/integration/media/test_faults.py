@@ -12,7 +12,15 @@ from records import journal as journal_module
 from records.clock import SystemClock
 from records.journal import JournalWriter
 from signaling.media import recorder, relay, worker
-from signaling.media.events import JournalTrouble, LinkLost, MediaEvent, MediaRefused, MediaSettings, OfferReady
+from signaling.media.events import (
+    JournalFlushed,
+    JournalTrouble,
+    LinkLost,
+    MediaEvent,
+    MediaRefused,
+    MediaSettings,
+    OfferReady,
+)
 from signaling.media.port import Port
 from signaling.media.worker import MediaWorker
 from tests.integration.media.peers import HEARING, Plane, open_plane
@@ -164,3 +172,16 @@ async def test_a_hanging_disk_does_not_hold_up_the_end_of_the_server(
     plane.worker.record_event(HEARING, {"event": "Said"})
     await plane.worker.stop()
     back.set()
+
+
+async def test_two_answers_at_once_shake_hands_once(tmp_path: Path) -> None:
+    plane = await open_plane(tmp_path)
+    await plane.worker.add_participant(HEARING, "host")
+    await plane.worker.add_participant(HEARING, "officer")
+    await plane.worker.take_answer(HEARING, "officer", 1, ANSWER.format(1))
+    await plane.worker.take_answer(HEARING, "host", 1, ANSWER.format(2))
+    await plane.worker.take_answer(HEARING, "host", 2, ANSWER.format(2))
+    await plane.until(lambda: plane.of_kind(JournalFlushed), "time has passed")
+    assert plane.of_kind(LinkLost) == []
+    assert plane.worker.drops["task_failed"] == 0
+    await plane.worker.stop()

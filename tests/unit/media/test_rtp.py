@@ -19,14 +19,14 @@ def packet(extensions: bytes = b"", *, sequence: int = 7, payload: bytes = b"sou
 
 def test_a_transport_number_is_written_over_the_one_that_is_there() -> None:
     data = packet(b"\x10\x7f\x31\x00\x05\x00\x00\x00")
-    numbered = rtp.with_transport_number(data, 0xABCD)
+    numbered = rtp.with_transport_number(data, 0xABCD, rtp.extension_at(data, rtp.TRANSPORT_WIDE_ID))
     assert numbered == data.replace(b"\x31\x00\x05", b"\x31\xab\xcd")
 
 
 @pytest.mark.parametrize("extensions", [b"", b"\x10\x7f\x00\x00"], ids=["no extension", "another extension"])
 def test_a_transport_number_is_added_where_there_is_none(extensions: bytes) -> None:
     data = packet(extensions)
-    numbered = rtp.with_transport_number(data, 0x1234)
+    numbered = rtp.with_transport_number(data, 0x1234, -1)
     place = rtp.extension_at(numbered, rtp.TRANSPORT_WIDE_ID)
     assert numbered[place : place + 2] == b"\x12\x34"
     assert (rtp.extension_at(numbered, rtp.AUDIO_LEVEL_ID) >= 0) == bool(extensions)
@@ -118,7 +118,7 @@ def test_no_bytes_make_a_parser_raise(data: bytes) -> None:
         rtp.read_vp8(payload)
         rtp.vp8_size(payload)
         rtp.extension_at(data, 3)
-        rtp.with_transport_number(data, 1)
+        rtp.with_transport_number(data, 1, rtp.extension_at(data, 3))
         rtp.unwrap_rtx(data, head, 1, 96)
     for part in rtp.read_rtcp(data):
         rtp.read_reports(part)
