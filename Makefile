@@ -25,7 +25,8 @@ demo-reset: ## Forget the demo's data; the next `make demo` starts over
 	@rm -rf $(VAR)/jiefang.sqlite* $(VAR)/data $(VAR)/secrets && echo "演示数据已清空。"
 
 test: setup-dev lint types directions ## Everything: style, types, directions, unit, integration, browser
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/integration
+	$(BIN)/pytest -q tests/browser
 
 check: lint types directions ## What takes under 30 seconds
 	$(BIN)/pytest -q tests/unit tests/architecture

@@ -1,6 +1,7 @@
 """What happens around every handler: headers, refusals, who is there, may they, and did our page send it."""
 
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from web.rendering import render
 log = logging.getLogger(__name__)
 
 DEVICE_COOKIE = "jiefang_device"
+DEVICE_NAME = re.compile("[A-Za-z0-9_-]{20,64}")
 DEVICE_DAYS = 400
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,7 +46,8 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put the security headers on every response, pages and files alike (an `on_response_prepare` signal)."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.app[SETTINGS].secure:
+    settings = request.app[SETTINGS]
+    if settings.secure and not settings.demo:  # a browser must not remember the demo's self-signed certificate
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -52,7 +55,7 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
 async def know_device(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give every browser a random name of its own: forms are bound to it, and so is a used invitation."""
     device = request.cookies.get(DEVICE_COOKIE, "")
-    is_new = not (20 <= len(device) <= 64)
+    is_new = not DEVICE_NAME.fullmatch(device)
     if is_new:
         device = secrets.token_urlsafe(24)
     request[DEVICE] = device
@@ -124,8 +127,12 @@ def refusal_response(request: web.Request, refusal: Refusal) -> web.Response:
 
 def _back(request: web.Request) -> str:
     """Return the path of the page a form was sent from: only ever one of ours."""
-    came_from = urlsplit(request.headers.get(hdrs.REFERER, ""))
-    return came_from.path if came_from.netloc == request.host and came_from.path != request.path else "/"
+    try:
+        came_from = urlsplit(request.headers.get(hdrs.REFERER, ""))
+    except ValueError:
+        return "/"
+    ours = came_from.netloc == request.host and not came_from.path.startswith("//")
+    return came_from.path if ours and came_from.path != request.path else "/"
 
 
 def _is_staffs(request: web.Request) -> bool:
