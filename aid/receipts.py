@@ -94,7 +94,6 @@ async def _facts(db: AsyncSession, rows: Dossier, signature: str) -> dict[str, o
         "amount": format_fen(order.amount_fen),
         "capital": capital_numerals(order.amount_fen),
         "category_title": category.title,
-        "category_article": category.article,
         "rules_title": rules.title,
         "settled": _moment(order.settled_at),
         "settled_day": _day(order.settled_at),

@@ -2,6 +2,8 @@
 
 Provinces and years differ, so nothing here is a bare number: a rule set names its text and its articles, the monthly
 wage is entered by the office (table `aid_wages`) with its source, and each case keeps the version it was opened under.
+The articles of the categories are those of the 2016 text, which the 2021 text widened: whoever deploys this checks them
+against the text in force, and no document for the public quotes them.
 """
 
 from collections.abc import Mapping
@@ -40,13 +42,13 @@ _2021 = RuleSet(
     title="《人民检察院开展国家司法救助工作细则》（2021年修订）",
     in_force_on=date(2021, 12, 31),
     cap_months=36,
-    cap_article="救助金以案件管辖地上一年度职工月平均工资为基准，一般不超过三十六个月的工资总额",
+    cap_article="以办案检察院所在省、自治区、直辖市上一年度职工月平均工资为基准，一般不超过三十六个月的工资总额",
     notice_working_days=2,
     notice_article="收到财政拨付的救助资金后，二个工作日内通知救助申请人领取",
     categories=(
         Category("injured_victim", "刑事被害人受重伤或严重残疾，无法得到赔偿", "第七条第一项"),
         Category("urgent_treatment", "刑事被害人受到人身伤害，急需救治而无力承担", "第七条第二项"),
-        Category("dependants", "依靠被害人收入生活的近亲属，生活困难", "第七条第三项"),
+        Category("dependants", "被害人死亡或丧失劳动能力，靠其收入生活的近亲属生活困难", "第七条第三项"),
         Category("property_loss", "刑事被害人财产遭受重大损失，生活困难", "第七条第四项"),
         Category("retaliation", "举报人、证人、鉴定人受到打击报复", "第七条第五项"),
         Category("civil_injury", "追索赡养费、扶养费、抚育费或因道路交通事故等民事侵权受损害", "第七条第六项"),
