@@ -48,7 +48,7 @@ lock: ## Pin and hash all dependencies anew
 	npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
 migration: ## Write the next migration script (WHAT="what changes")
-	$(BIN)/python tools/migration.py $(WHAT)
+	$(BIN)/python -m tools.make_migration $(WHAT)
 
 clean:
 	rm -rf .venv node_modules $(VAR) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
