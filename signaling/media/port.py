@@ -13,21 +13,25 @@ import socket
 import struct
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from aioice import stun
 
-logger = logging.getLogger(__name__)
+from signaling.media.sending import Address, Outbox, Way
 
-Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
-"""As the socket gives it: IPv4 has two parts, IPv6 four."""
+__all__ = ["Address", "LinkEnd", "Port", "PortInUse", "Way"]
+
+logger = logging.getLogger(__name__)
 
 RECEIVE_BUFFER_BYTES = 8 << 20
 DATAGRAMS_A_WAKE_UP_MAX = 512
 """Then the loop's other work gets its turn; what is left wakes it up again."""
 DATAGRAM_BYTES_MAX = 2048
+REST_BELOW_S = 0.002
+"""Wake-ups nearer to each other than this are too many,"""
+REST_S = 0.001
+"""and then this much rest gathers several datagrams into one. Costs that much delay, and only under load."""
 ADDRESSES_A_LINK_MAX = 16
 FAULTS_LOGGED_MAX = 20
 _SO_RCVBUFFORCE = 33
@@ -45,7 +49,7 @@ class LinkEnd(Protocol):
     ufrag: str
     password: str
 
-    def check_passed(self, way: "Way", *, nominated: bool, transaction: bytes, at: float) -> bool:
+    def check_passed(self, way: Way, *, nominated: bool, transaction: bytes, at: float) -> bool:
         """A check with valid integrity came; return False when it is a copy from somewhere else."""
         ...
 
@@ -56,27 +60,6 @@ class LinkEnd(Protocol):
     def srtp_arrived(self, data: bytes, at: float) -> None:
         """Take an SRTP or SRTCP packet that arrived at monotonic second `at`."""
         ...
-
-
-class Way:
-    """One of our sockets and an address that it reaches."""
-
-    __slots__ = ("_drops", "_socket", "address", "key")
-
-    def __init__(self, key: tuple[int, Address], sock: socket.socket, drops: Counter[str]) -> None:
-        self.key = key
-        self.address = key[1]
-        self._socket = sock
-        self._drops = drops
-
-    def send(self, data: bytes) -> None:
-        """Send a datagram. What the kernel does not take is dropped and counted: it would be late anyway."""
-        try:
-            self._socket.sendto(data, self.address)
-        except BlockingIOError:
-            self._drops["send_buffer_full"] += 1
-        except OSError:
-            self._drops["send_failed"] += 1
 
 
 class Port:
@@ -92,6 +75,10 @@ class Port:
         self._links: dict[str, LinkEnd] = {}
         self._ways: OrderedDict[tuple[int, Address], tuple[LinkEnd, Way]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._outbox = Outbox(self.drops)
+        self._woken_at = [0.0] * len(addresses)
+        self._read_count = 0
+        self._rests: dict[int, asyncio.TimerHandle] = {}
 
     def open(self) -> None:
         """Bind and begin to read. Raises PortInUse or OSError."""
@@ -99,10 +86,13 @@ class Port:
         self.port = int(self._sockets[0].getsockname()[1])
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
-            self._loop.add_reader(sock, self._reader(index, sock))
+            self._loop.add_reader(sock, self._woken, index, sock)
 
     def close(self) -> None:
         """Stop reading and close the sockets; a second time does nothing."""
+        for rest in self._rests.values():
+            rest.cancel()
+        self._rests.clear()
         for sock in self._sockets:
             if self._loop is not None:
                 self._loop.remove_reader(sock)
@@ -121,18 +111,40 @@ class Port:
         for key in [key for key, (owner, _) in self._ways.items() if owner is link]:
             del self._ways[key]
 
-    def _reader(self, index: int, sock: socket.socket) -> Callable[[], None]:
-        def read() -> None:
-            at = time.monotonic()
+    def _woken(self, index: int, sock: socket.socket) -> None:
+        """Read; when wake-ups come thick, look by the clock from now on: each costs more than what it brings."""
+        before, self._woken_at[index] = self._woken_at[index], self._read(index, sock)
+        if self._loop is not None and self._woken_at[index] - before < REST_BELOW_S:
+            self._loop.remove_reader(sock)
+            self._rests[index] = self._loop.call_later(REST_S, self._rested, index, sock)
+
+    def _rested(self, index: int, sock: socket.socket) -> None:
+        """Look again by the clock, until nothing has come."""
+        if self._loop is None or sock.fileno() < 0:
+            return
+        before = self._read_count
+        self._read(index, sock)
+        if self._read_count > before:
+            self._rests[index] = self._loop.call_later(REST_S, self._rested, index, sock)
+        else:
+            del self._rests[index]
+            self._loop.add_reader(sock, self._woken, index, sock)
+
+    def _read(self, index: int, sock: socket.socket) -> float:
+        """Read until nothing is left, and send at the end what that gave rise to. Returns when it began."""
+        at = time.monotonic()
+        self._outbox.hold()
+        try:
             for _ in range(DATAGRAMS_A_WAKE_UP_MAX):
                 try:
                     data, address = sock.recvfrom(DATAGRAM_BYTES_MAX)
                 except BlockingIOError:
-                    return
+                    break
                 except OSError:
                     # An ICMP error of an earlier datagram; the next call reads on.
                     self.drops["receive_failed"] += 1
                     continue
+                self._read_count += 1
                 try:
                     self.datagram_arrived(index, data, address, at)
                 except Exception:
@@ -140,8 +152,9 @@ class Port:
                     self.drops["internal"] += 1
                     if self.drops["internal"] <= FAULTS_LOGGED_MAX:
                         logger.exception("a datagram could not be handled")
-
-        return read
+        finally:
+            self._outbox.release()
+        return at
 
     def datagram_arrived(self, index: int, data: bytes, address: Address, at: float) -> None:
         """Place one datagram: by its first byte and by the address it came from (RFC 7983)."""
@@ -200,7 +213,7 @@ class Port:
         found = self._ways.get((index, address))
         if found is not None and found[0] is link:
             return found[1]
-        return Way((index, address), self._sockets[index], self.drops)
+        return Way((index, address), self._sockets[index], self._outbox)
 
     def _remember(self, way: Way, link: LinkEnd) -> None:
         """Let the address in, the link's least recently checked one out when it has too many."""

@@ -1,5 +1,7 @@
 """Hostile datagrams: dropped, counted under a name, never an exception, never a hijacked link."""
 
+import asyncio
+import errno
 import os
 import socket
 import time
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from signaling.media.link import ADDRESS_SILENT_S, ANSWER_S, CONSENT_S, DTLS_QUEUE_MAX, Link
 from signaling.media.port import ADDRESSES_A_LINK_MAX, Port, Way
+from signaling.media.sending import SEGMENTS_MAX, Outbox
 
 CERTIFICATE = RTCCertificate.generateCertificate()
 PHONE = ("192.0.2.10", 5000)
@@ -200,7 +203,7 @@ async def test_no_datagram_raises(port: Port, link: Link, data: bytes, position:
 
 
 async def test_a_link_is_given_up_when_checks_stop(link: Link, wire: Deaf) -> None:
-    way = Way((0, PHONE), wire, Counter())
+    way = Way((0, PHONE), wire, Outbox(Counter()))
     assert link.overdue(ANSWER_S - 1) is None
     assert link.overdue(ANSWER_S + 1) == "unanswered"
     link.check_passed(way, nominated=True, transaction=os.urandom(12), at=20.0)
@@ -226,5 +229,61 @@ async def test_two_addresses_share_one_port() -> None:
             ("127.0.0.1", port.port),
             ("127.0.0.2", port.port),
         }
+    finally:
+        port.close()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[100], [100, 100, 40], [100, 40, 100], [40, 100, 100, 100, 7, 9], [1200] * 200, [1200, 1199, 1200, 1200, 3]],
+)
+async def test_datagrams_sent_together_arrive_whole_and_in_order(sizes: list[int]) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        receiver.settimeout(5)
+        drops = Counter[str]()
+        outbox = Outbox(drops)
+        way = Way((0, receiver.getsockname()), sender, outbox)
+        packets = [bytes([index % 256]) * size for index, size in enumerate(sizes)]
+        outbox.hold()
+        for packet in packets:
+            way.send(packet)
+        outbox.release()
+        assert [receiver.recv(2048) for _ in packets] == packets
+        assert drops == Counter()
+    assert SEGMENTS_MAX <= 64
+
+
+async def test_a_kernel_that_cannot_group_gets_every_datagram_alone(wire: Deaf) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EIO, "no")
+
+    wire.sendmsg = refuse  # type: ignore[method-assign]
+    outbox = Outbox(Counter())
+    way = Way((0, PHONE), wire, outbox)
+    for _ in range(2):
+        outbox.hold()
+        way.send(b"one")
+        way.send(b"two")
+        outbox.release()
+    assert [data for data, _ in wire.sent] == [b"one", b"two", b"one", b"two"]
+    assert not outbox.groups
+
+
+async def test_a_port_under_load_looks_by_the_clock_and_loses_nothing() -> None:
+    port = Port(("127.0.0.1",), 0)
+    port.open()
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for round_ in range(40):
+                for _ in range(25):
+                    stranger.sendto(b"\xff" * 40, ("127.0.0.1", port.port))
+                await asyncio.sleep(0.0005 if round_ < 38 else 0.1)
+        assert port.drops["unknown_address"] == 1000
+        assert port._rests == {}
     finally:
         port.close()
