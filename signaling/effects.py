@@ -133,6 +133,20 @@ class RecordingSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaMoved:
+    """Another worker of the media plane relays and records the hearing now; nobody has a link there yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStopped:
+    """The media plane neither relays nor records the hearing any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The rest of the house has news for the pages; `to` None: for everybody admitted."""
 
@@ -185,7 +199,9 @@ Outcome: TypeAlias = (
     | AddingFailed
     | TroubleArose
 )
-News: TypeAlias = OfferMade | LinkStood | LinkBroke | Measured | RecordingSaved | Told | Drained
+News: TypeAlias = (
+    OfferMade | LinkStood | LinkBroke | Measured | RecordingSaved | MediaMoved | MediaStopped | Told | Drained
+)
 Event: TypeAlias = Entered | ConnectionClosed | Received | Outcome | News
 
 # Effects --------------------------------------------------------------------------------------------------------------

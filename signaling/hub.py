@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import assert_never
 
 from records.clock import Clock, SystemClock
-from records.journal import JournalPosition
 from signaling.closing import CloseReason
 from signaling.connection import Connection
 from signaling.effects import (
@@ -19,6 +18,8 @@ from signaling.effects import (
     LinkBroke,
     LinkStood,
     Measured,
+    MediaMoved,
+    MediaStopped,
     OfferMade,
     Received,
     RecordingSaved,
@@ -26,11 +27,14 @@ from signaling.effects import (
     TroubleArose,
 )
 from signaling.media.events import (
+    HearingLost,
+    HearingMoved,
     JournalFlushed,
     JournalTrouble,
     LinkConnected,
     LinkLost,
     MediaEvent,
+    Moment,
     OfferReady,
     StatsMeasured,
     Still,
@@ -112,13 +116,13 @@ class Hub:
         """Take a picture of a seat's live stream. Raises StillUnavailable or MediaRefused."""
         return await self._media.take_still(hearing_id, seat_id, timeout_s=self.settings.still_timeout_s)
 
-    def position(self, hearing_id: str) -> JournalPosition | None:
+    def position(self, hearing_id: str) -> Moment | None:
         """Return where the recording is now; None when none runs."""
         return self._media.position(hearing_id)
 
-    def record_event(self, hearing_id: str, event: Mapping[str, Json]) -> JournalPosition:
-        """Write an event into the recording. Raises MediaRefused when none runs."""
-        return self._media.record_event(hearing_id, event)
+    async def record_event(self, hearing_id: str, event: Mapping[str, Json]) -> Moment:
+        """Write an event into the recording and return where it stands. Raises MediaRefused when none runs."""
+        return await self._media.record_event(hearing_id, event)
 
     def presence(self, hearing_id: str) -> tuple[Person, ...]:
         """Return the seats of a room, present or not; none when nobody has come lately."""
@@ -178,4 +182,9 @@ def _translated(event: MediaEvent) -> Event:
         case JournalTrouble():
             log.error("recording_trouble hearing_id=%s error=%s", event.hearing_id, event.error)
             return TroubleArose("recording_trouble", {"error": event.error})
+        case HearingMoved():
+            return MediaMoved(event.reason)
+        case HearingLost():
+            log.error("recording_lost hearing_id=%s reason=%s", event.hearing_id, event.reason)
+            return MediaStopped(event.reason)
     assert_never(event)

@@ -7,10 +7,10 @@ for the host and a line in the log; the room lives on.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
-from records.journal import JournalPosition, JournalWriter
-from signaling.media.events import Still
+from signaling.media.events import Moment, Still
 from signaling.messages import Json, Phase
 
 PUBLISH = "publish"
@@ -107,8 +107,8 @@ class Proceedings(Protocol):
 class Journals(Protocol):
     """Where recordings are written."""
 
-    async def open(self, hearing_id: str) -> JournalWriter:
-        """Open the hearing's journal, in a new segment when there are some already."""
+    def directory(self, hearing_id: str) -> Path:
+        """Return the directory of the hearing's journal, absolute; it is made when it is first written to."""
         ...
 
 
@@ -121,10 +121,13 @@ class Ports:
 
 
 class MediaPlane(Protocol):
-    """The media plane, as `signaling.media.worker.MediaWorker` is one. What happens there arrives as `MediaEvent`s."""
+    """The media plane, as `signaling.media.pool.MediaPool` is one. What happens there arrives as `MediaEvent`s.
 
-    async def open_hearing(self, hearing_id: str, journal: JournalWriter) -> None:
-        """Begin to relay and record."""
+    Every method but `position` may raise MediaRefused.
+    """
+
+    async def open_hearing(self, hearing_id: str, directory: Path) -> None:
+        """Begin to relay, and to record into the journal in `directory`: in a new segment when there are some."""
         ...
 
     async def close_hearing(self, hearing_id: str) -> None:
@@ -136,14 +139,14 @@ class MediaPlane(Protocol):
         ...
 
     async def take_answer(self, hearing_id: str, seat_id: str, offer_id: int, sdp: str) -> None:
-        """Take the browser's answer. Raises MediaRefused."""
+        """Take the browser's answer."""
         ...
 
     async def remove_participant(self, hearing_id: str, seat_id: str) -> None:
         """Drop a seat's link."""
         ...
 
-    def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
+    async def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
         """Drop a seat's sound before it is forwarded or recorded."""
         ...
 
@@ -151,10 +154,10 @@ class MediaPlane(Protocol):
         """Decode one picture of a seat's stream. Raises StillUnavailable."""
         ...
 
-    def record_event(self, hearing_id: str, mapping: Mapping[str, Json]) -> JournalPosition:
-        """Write an event into the recording."""
+    async def record_event(self, hearing_id: str, event: Mapping[str, Json]) -> Moment:
+        """Write an event into the recording and return where it stands."""
         ...
 
-    def position(self, hearing_id: str) -> JournalPosition | None:
+    def position(self, hearing_id: str) -> Moment | None:
         """Return where the recording is now; None when none runs."""
         ...

@@ -24,7 +24,9 @@ from signaling.effects import (
     LinkBroke,
     LinkStood,
     Measured,
+    MediaMoved,
     MediaOpened,
+    MediaStopped,
     News,
     OfferMade,
     OpenMedia,
@@ -83,7 +85,17 @@ def decide(room: Room, event: Event) -> Decision:
             | TroubleArose()
         ):
             return _outcome(room, event)
-        case OfferMade() | LinkStood() | LinkBroke() | Measured() | RecordingSaved() | Told() | Drained():
+        case (
+            OfferMade()
+            | LinkStood()
+            | LinkBroke()
+            | Measured()
+            | RecordingSaved()
+            | MediaMoved()
+            | MediaStopped()
+            | Told()
+            | Drained()
+        ):
             return _news(room, event)
     assert_never(event)
 
@@ -130,9 +142,7 @@ def _outcome(room: Room, event: Outcome) -> Decision:
         case SessionEnded():
             return _everybody_out(replace(room, phase="ended", recording=False), CloseReason.ENDED)
         case EndingFailed():
-            for place in room.places.values():
-                room = room.with_place(place.without_media())
-            room = replace(room, recording=False)
+            room = _without_media(room)
             return room, [OpenMedia(), *show(room)]
         case AdmissionFailed() | ActionFailed() | AddingFailed() | TroubleArose():
             return _failed(room, event)
@@ -165,11 +175,35 @@ def _media_opened(room: Room, event: MediaOpened) -> Decision:
         "RecordingOpened",
         seats=[{"seat_id": place.seat_id, "role": place.role} for place in room.present() if place.admitted],
     )
+    room, added = _everybody_in(room)
+    return room, [*written, *show(room), *added]
+
+
+def _media_moved(room: Room) -> Decision:
+    if not room.recording:
+        return room, []  # closed, or ended, meanwhile
+    room, added = _everybody_in(replace(_without_media(room), recording=True))
+    return room, [*show(room), *added]
+
+
+def _media_stopped(room: Room) -> Decision:
+    if not room.recording:
+        return room, []
+    room = _without_media(room)
+    return room, [*send(room.hosts(), Refused("recording_unavailable", {})), *show(room)]
+
+
+def _everybody_in(room: Room) -> Decision:
     added: list[Effect] = []
     for place in list(room.present()):
         room, media = bring_into_media(room, place)
         added += media
-    return room, [*written, *show(room), *added]
+    return room, added
+
+
+def _without_media(room: Room) -> Room:
+    places = {seat_id: place.without_media() for seat_id, place in room.places.items()}
+    return replace(room, places=places, recording=False)
 
 
 def _seat_admitted(room: Room, event: SeatAdmitted) -> Decision:
@@ -213,6 +247,10 @@ def _news(room: Room, event: News) -> Decision:
             room = replace(room, elapsed_ms=elapsed_ms, saved_ms=saved_ms)
             # Also to those who wait: it is how a page knows that its line still lives.
             return room, send(room.present(), Saved(elapsed_ms, saved_ms))
+        case MediaMoved():
+            return _media_moved(room)
+        case MediaStopped():
+            return _media_stopped(room)
         case Told(topic, data, to):
             readers = [place for place in room.present() if place.seat_id == to or (to is None and place.admitted)]
             return room, send(readers, Notice(topic, dict(data)))

@@ -26,7 +26,9 @@ from signaling.effects import (
     EndSession,
     Entered,
     Event,
+    MediaMoved,
     MediaOpened,
+    MediaStopped,
     OpenMedia,
     Outcome,
     Received,
@@ -110,11 +112,11 @@ class RoomRunner:
         """Put an event into the inbox; False when it is full for this kind of event.
 
         A closing always fits, or its seat would stay taken: there is one for each arrival, and those are bounded. So
-        does the draining: there is one.
+        do the draining, which comes once, and the end of a media worker, without which nobody would be heard again.
         """
         waiting = self._inbox.qsize()
         match event:
-            case ConnectionClosed() | Drained():
+            case ConnectionClosed() | Drained() | MediaMoved() | MediaStopped():
                 full = False
             case Received():
                 full = waiting >= INBOX_MESSAGES
@@ -202,7 +204,7 @@ class RoomRunner:
             case OpenMedia() | CloseMedia() | AddToMedia() | RemoveFromMedia() | TakeAnswer():
                 return await self._use_media(effect)
             case SetMuted() | WriteJournal():
-                return self._use_media_at_once(effect)
+                return await self._adjust_media(effect)
         assert_never(effect)
 
     async def _note(self, effect: RecordEntry | RecordDeparture | RecordWord | RecordRefusal) -> list[Outcome]:
@@ -262,7 +264,9 @@ class RoomRunner:
         media = self._media
         match effect:
             case OpenMedia(admission):
-                failure = await self._attempt(self._open_media(), "recording_unavailable", effect)
+                directory = self._ports.journals.directory(self.hearing_id)
+                work = media.open_hearing(self.hearing_id, directory)
+                failure = await self._attempt(work, "recording_unavailable", effect)
                 if failure is not None:
                     undone = [] if admission is None else [AdmissionFailed(admission)]
                     return [*undone, TroubleArose("recording_unavailable")]
@@ -287,34 +291,24 @@ class RoomRunner:
                 return [ActionFailed(seat_id, failure.code, {"seat_id": seat_id})]
         assert_never(effect)
 
-    async def _open_media(self) -> None:
-        journal = await self._ports.journals.open(self.hearing_id)
-        try:
-            await self._media.open_hearing(self.hearing_id, journal)
-        except BaseException:
-            # Nobody else knows this journal, and it would keep the next try from opening it.
-            await asyncio.to_thread(journal.close)
-            raise
-
     async def _add(self, effect: AddToMedia) -> None:
         await self._media.add_participant(self.hearing_id, effect.seat_id)
-        self._media.set_muted(self.hearing_id, effect.seat_id, effect.muted)
+        await self._media.set_muted(self.hearing_id, effect.seat_id, effect.muted)
 
-    def _use_media_at_once(self, effect: SetMuted | WriteJournal) -> list[Outcome]:
-        try:
-            match effect:
-                case SetMuted(seat_id, muted):
-                    self._media.set_muted(self.hearing_id, seat_id, muted)
-                case WriteJournal(mapping):
-                    self._media.record_event(self.hearing_id, mapping)
-        except Exception as error:
-            self.log_error(type(effect).__name__, error)
-            if isinstance(effect, SetMuted):
-                return [TroubleArose("media_unavailable", {"seat_id": effect.seat_id})]
-            return [TroubleArose("recording_trouble")]
-        return []
+    async def _adjust_media(self, effect: SetMuted | WriteJournal) -> list[Outcome]:
+        match effect:
+            case SetMuted(seat_id, muted):
+                work = self._media.set_muted(self.hearing_id, seat_id, muted)
+                failure = await self._attempt(work, "media_unavailable", effect)
+                return [] if failure is None else [TroubleArose("media_unavailable", {"seat_id": seat_id})]
+            case WriteJournal(mapping):
+                failure = await self._attempt(
+                    self._media.record_event(self.hearing_id, mapping), "recording_trouble", effect
+                )
+                return [] if failure is None else [TroubleArose("recording_trouble")]
+        assert_never(effect)
 
-    async def _attempt(self, work: Awaitable[None], otherwise: str, effect: Effect) -> Failure | None:
+    async def _attempt(self, work: Awaitable[object], otherwise: str, effect: Effect) -> Failure | None:
         """Wait, bounded, for `work`; a Refusal fails with its own code, all else with `otherwise`."""
         closes = isinstance(effect, EndSession | CloseMedia)
         try:

@@ -3,7 +3,6 @@
 Signaling knows no database and sessions knows no sockets; only here do both meet.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,7 +14,6 @@ from records import outbox
 from records.actors import Actor
 from records.clock import Clock
 from records.database import Database
-from records.journal import JournalWriter, SteadyClock
 from sessions import proceedings, recordings
 from sessions.actors import actor_in_seat
 from sessions.states import SessionState
@@ -99,14 +97,14 @@ class RecordedProceedings:
 
 
 class RecordedJournals:
-    """Opens the journals of recordings below one directory (`signaling.ports.Journals`)."""
+    """Keeps the journals of recordings below one directory (`signaling.ports.Journals`)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def open(self, hearing_id: str) -> JournalWriter:
-        """Open a hearing's journal, in a new segment when there are some already."""
-        return await asyncio.to_thread(JournalWriter.open, self._root / hearing_id, hearing_id, clock=SteadyClock())
+    def directory(self, hearing_id: str) -> Path:
+        """Return the directory of a hearing's journal."""
+        return self._root / hearing_id
 
 
 def ports_for(database: Database, journals: Path, clock: Clock) -> Ports:

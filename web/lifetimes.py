@@ -20,7 +20,8 @@ from records.vault import Vault
 from sessions.proceedings import close_open_presence
 from signaling.closing import CloseReason
 from signaling.hub import Hub
-from signaling.media.worker import MediaSettings, MediaWorker
+from signaling.media.events import MediaSettings
+from signaling.media.pool import MediaPool
 from signaling.runner import HubSettings
 from web.bridges import ports_for
 from web.jobs import handlers_for
@@ -89,17 +90,16 @@ async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
     """Run the media plane and the hub of live hearings."""
     settings = app[SETTINGS]
     addresses = tuple(str(address) for address in settings.media_addresses)
-    media = MediaWorker(MediaSettings(addresses, settings.media_port), lambda event: hub.take_media_event(event))
+    place = MediaSettings(addresses, settings.media_port)
+    media = MediaPool(place, lambda event: hub.take_media_event(event), workers=settings.media_workers)
     ports = ports_for(app[DATABASE], settings.journals, app[CLOCK])
     hub = Hub(HubSettings(), media, ports, clock=app[CLOCK])
     async with app[DATABASE].begin() as db:
         # Whoever was there when the last server died is not there now; their seats are kept.
         await close_open_presence(db, system_actor("server"), clock=app[CLOCK])
-    await media.start()
-    async with hub:
+    async with media, hub:
         app[HUB] = hub
         yield
-    await media.stop()
 
 
 async def drain_hub(app: web.Application) -> None:

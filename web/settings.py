@@ -37,7 +37,13 @@ class Settings(BaseSettings):
     signing_key_file: Path = Field(description="本院签名私钥（Ed25519，PEM）的文件")
     host: str = Field(default="127.0.0.1", description="网页监听的地址")
     port: int = Field(default=8080, ge=0, le=65535, description="网页监听的端口")
-    media_port: int = Field(default=8443, ge=0, le=65535, description="音视频的 UDP 端口；0 表示任选")
+    media_port: int = Field(
+        default=8443,
+        ge=0,
+        le=65535,
+        description="音视频的 UDP 端口：第一个音视频进程的，其余进程依次加一；0 表示任选",
+    )
+    media_workers: int = Field(default=0, ge=0, le=256, description="音视频进程的个数；0 表示与处理器核数相同")
     media_addresses: tuple[IPvAnyAddress, ...] = Field(
         default=(ipaddress.IPv4Address("127.0.0.1"),), description="告诉浏览器的音视频地址，JSON 数组"
     )

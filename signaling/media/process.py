@@ -125,25 +125,33 @@ class Service:
         match command:
             case OpenHearing(hearing_id, directory):
                 return await self._open(worker, hearing_id, Path(directory))
-            case CloseHearing(hearing_id):
-                if hearing_id in self._opening:
-                    # Of a hub that gave up waiting: what yet opens is not wanted any more.
-                    await self._opening[hearing_id].wait()
-                return await worker.close_hearing(hearing_id)
-            case AddParticipant(hearing_id, seat_id):
-                return await worker.add_participant(hearing_id, seat_id)
-            case TakeAnswer(hearing_id, seat_id, offer_id, sdp):
-                return await worker.take_answer(hearing_id, seat_id, offer_id, sdp)
-            case RemoveParticipant(hearing_id, seat_id):
-                return await worker.remove_participant(hearing_id, seat_id)
-            case SetMuted(hearing_id, seat_id, muted):
-                return worker.set_muted(hearing_id, seat_id, muted)
             case TakeStill(hearing_id, seat_id, timeout_s):
                 return await worker.take_still(hearing_id, seat_id, timeout_s=timeout_s)
             case RecordEvent(hearing_id, event):
                 position = worker.record_event(hearing_id, json.loads(event))
                 return Moment(position.elapsed_ms, position.at)
+            case CloseHearing() | AddParticipant() | TakeAnswer() | RemoveParticipant() | SetMuted():
+                await self._change(worker, command)
+                return None
         assert_never(command)
+
+    async def _change(
+        self, worker: MediaWorker, command: CloseHearing | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted
+    ) -> None:
+        match command:
+            case CloseHearing(hearing_id):
+                if hearing_id in self._opening:
+                    # Of a hub that gave up waiting: what yet opens is not wanted any more.
+                    await self._opening[hearing_id].wait()
+                await worker.close_hearing(hearing_id)
+            case AddParticipant(hearing_id, seat_id):
+                await worker.add_participant(hearing_id, seat_id)
+            case TakeAnswer(hearing_id, seat_id, offer_id, sdp):
+                await worker.take_answer(hearing_id, seat_id, offer_id, sdp)
+            case RemoveParticipant(hearing_id, seat_id):
+                await worker.remove_participant(hearing_id, seat_id)
+            case SetMuted(hearing_id, seat_id, muted):
+                worker.set_muted(hearing_id, seat_id, muted)
 
     async def _listen(self, command: Listen) -> Listening:
         worker = MediaWorker(MediaSettings(command.addresses, command.port), self._tell)

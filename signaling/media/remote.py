@@ -4,8 +4,8 @@ import asyncio
 import itertools
 import logging
 import socket
+import subprocess
 import sys
-from asyncio.subprocess import Process
 from collections.abc import Callable
 
 from signaling.media.events import MediaEvent, MediaRefused, MediaSettings, StillUnavailable
@@ -45,7 +45,10 @@ class RemoteWorker:
     """A running worker."""
 
     def __init__(
-        self, process: Process, line: Line[FromWorker], on_event: Callable[["RemoteWorker", MediaEvent], None]
+        self,
+        process: subprocess.Popen[bytes],
+        line: Line[FromWorker],
+        on_event: Callable[["RemoteWorker", MediaEvent], None],
     ) -> None:
         self.port = 0
         self.cpu = 0.0
@@ -68,14 +71,7 @@ class RemoteWorker:
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "signaling.media.process", str(theirs.fileno())),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                # Ctrl-C is for the hub.
-                start_new_session=True,
-            )
+            process = _spawn(theirs)
         worker = cls(process, await hub_line(ours), on_event)
         try:
             async with asyncio.timeout(START_S):
@@ -149,7 +145,8 @@ class RemoteWorker:
         if len(self._asked) >= ASKED_MAX:
             raise MediaRefused("worker_busy")
         number = next(self._numbers)
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
         try:
             self._line.send(Request(number, command))
             return await answer
@@ -166,20 +163,30 @@ class RemoteWorker:
         self.alive = False
         await self._line.close()
         try:
-            async with asyncio.timeout(STOP_S):
-                await self._process.wait()
-        except TimeoutError:
+            await asyncio.to_thread(self._process.wait, STOP_S)
+        except subprocess.TimeoutExpired:
             log.error("media worker %s did not end and was killed", self.pid)
             await self.kill()
 
     async def kill(self) -> None:
         """End it at once. When this returns, its port and its journals are free."""
         self.alive = False
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
         await self._line.close()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(WorkerDied())
         self._asked.clear()
+
+
+def _spawn(end: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a media process that serves the hub at the other end of `end`."""
+    return subprocess.Popen(  # noqa: S603  # this very program
+        [sys.executable, "-m", "signaling.media.process", str(end.fileno())],
+        pass_fds=(end.fileno(),),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # Ctrl-C is for the hub.
+        start_new_session=True,
+    )

@@ -39,7 +39,7 @@ class Listen(Command, frozen=True):
 
 
 class OpenHearing(Command, frozen=True):
-    """Relay, and record into the journal in `directory` (absolute), in a new segment when it has some. Answer: Opened."""
+    """Relay, and record into the journal in `directory` (an absolute path). Answer: Opened."""
 
     hearing_id: str
     directory: str
@@ -98,14 +98,7 @@ class RecordEvent(Command, frozen=True):
 
 
 HearingCommand: TypeAlias = (
-    OpenHearing
-    | CloseHearing
-    | AddParticipant
-    | TakeAnswer
-    | RemoveParticipant
-    | SetMuted
-    | TakeStill
-    | RecordEvent
+    OpenHearing | CloseHearing | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted | TakeStill | RecordEvent
 )
 
 
@@ -131,7 +124,7 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
     now: Moment
 
 
-Result: TypeAlias = None | Listening | Opened | Moment | Still
+Result: TypeAlias = Listening | Opened | Moment | Still | None
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
@@ -186,7 +179,7 @@ class Line(Generic[ReceivedT]):
         self._encoder = msgspec.msgpack.Encoder()
 
     def send(self, message: Request | FromWorker, *, droppable: bool = False) -> bool:
-        """Send without waiting; return False when a droppable message was not sent, because the other side does not read.
+        """Send without waiting; return False when a droppable message was not sent: the other side does not read.
 
         Only what is told again by itself is droppable. The rest is bounded elsewhere: requests and answers by
         ASKED_MAX, offers by the requests that lead to them.

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from records.journal import JournalPosition, JournalWriter, SteadyClock
+from records.journal import JournalWriter, SteadyClock
 from records.refusals import Refusal
 from signaling.media.events import (
     LinkConnected,
     MediaEvent,
     MediaRefused,
+    Moment,
     OfferReady,
     Still,
     StillUnavailable,
@@ -33,7 +34,7 @@ class FakeHearing:
 
 
 class FakeMediaPlane:
-    """Stands in for `signaling.media.worker.MediaWorker`; `fail` names methods that are to raise."""
+    """Stands in for `signaling.media.pool.MediaPool`; `fail` names methods that are to raise."""
 
     def __init__(self) -> None:
         self.on_event: Callable[[MediaEvent], None] = lambda event: None
@@ -47,10 +48,16 @@ class FakeMediaPlane:
         """Return who can be seen, heard and recorded."""
         return set(self.hearings[hearing_id].seats) if hearing_id in self.hearings else set()
 
-    async def open_hearing(self, hearing_id: str, journal: JournalWriter) -> None:
+    def forget_links(self, hearing_id: str) -> None:
+        """Be as another worker that has taken the hearing over."""
+        self.hearings[hearing_id].seats.clear()
+        self.hearings[hearing_id].muted.clear()
+
+    async def open_hearing(self, hearing_id: str, directory: Path) -> None:
         self._called("open_hearing", hearing_id)
         if hearing_id in self.hearings:
             raise MediaRefused("hearing_open")
+        journal = await asyncio.to_thread(JournalWriter.open, directory, hearing_id, clock=SteadyClock())
         self.hearings[hearing_id] = FakeHearing(journal)
 
     async def close_hearing(self, hearing_id: str) -> None:
@@ -78,7 +85,7 @@ class FakeMediaPlane:
         if self._hearing(hearing_id).seats.pop(seat_id, None) is None:
             raise MediaRefused("seat_unknown")
 
-    def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
+    async def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
         self._called("set_muted", hearing_id, seat_id, str(muted))
         muted_seats = self._hearing(hearing_id).muted
         (muted_seats.add if muted else muted_seats.discard)(seat_id)
@@ -89,14 +96,18 @@ class FakeMediaPlane:
             raise StillUnavailable("no_camera")
         return Still(b"jpeg", 640, 480, 1000, NOON)
 
-    def record_event(self, hearing_id: str, mapping: Mapping[str, Json]) -> JournalPosition:
+    async def record_event(self, hearing_id: str, event: Mapping[str, Json]) -> Moment:
         self._called("record_event", hearing_id)
-        self.journaled.append(mapping)
-        return self._hearing(hearing_id).journal.write_event(mapping)
+        self.journaled.append(event)
+        position = self._hearing(hearing_id).journal.write_event(event)
+        return Moment(position.elapsed_ms, position.at)
 
-    def position(self, hearing_id: str) -> JournalPosition | None:
+    def position(self, hearing_id: str) -> Moment | None:
         hearing = self.hearings.get(hearing_id)
-        return None if hearing is None else hearing.journal.position()
+        if hearing is None:
+            return None
+        position = hearing.journal.position()
+        return Moment(position.elapsed_ms, position.at)
 
     def _hearing(self, hearing_id: str) -> FakeHearing:
         if hearing_id not in self.hearings:
@@ -195,13 +206,10 @@ class MemoryProceedings:
 
 
 class FolderJournals:
-    """Real journals in a folder."""
+    """A folder for journals."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.fail: Exception | None = None
 
-    async def open(self, hearing_id: str) -> JournalWriter:
-        if self.fail is not None:
-            raise self.fail
-        return await asyncio.to_thread(JournalWriter.open, self.root / hearing_id, hearing_id, clock=SteadyClock())
+    def directory(self, hearing_id: str) -> Path:
+        return self.root / hearing_id

@@ -28,7 +28,7 @@ async def announce(request: web.Request, session_id: str, topic: str, event: Map
     """Write a committed act into the recording too, and have both sides' pages reload the part called `topic`."""
     hub = request.app[HUB]
     try:
-        hub.record_event(session_id, event)
+        await hub.record_event(session_id, event)
     except MediaRefused as refused:
         # The recording ended between the commit and now. The act stands on the trail, with its second.
         log.warning("act_not_in_journal session_id=%s code=%s", session_id, refused.code)

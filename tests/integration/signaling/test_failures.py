@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from records.clock import FixedClock
-from records.journal import JournalPosition, read_journal
+from records.journal import read_journal
 from records.journal_reading import Event as Written
 from records.journal_reading import JournalFault, SegmentStart
 from records.refusals import Refusal
@@ -17,10 +17,13 @@ from signaling import runner
 from signaling.closing import CloseReason, Departure
 from signaling.effects import ConnectionClosed, Drained, Event, LinkStood, Received
 from signaling.media.events import (
+    HearingLost,
+    HearingMoved,
     JournalFlushed,
     JournalTrouble,
     LinkConnected,
     LinkLost,
+    Moment,
     PersonStats,
     StatsMeasured,
     StillUnavailable,
@@ -71,7 +74,6 @@ async def test_after_a_restart_both_are_back_by_themselves_and_the_recording_goe
         assert media.heard("hearing-1") == {"li", "gao"}
         after = house.hub.position("hearing-1")
         assert after is not None
-        assert after.segment > before.segment
         assert after.elapsed_ms >= before.elapsed_ms
         await li.say("end")
         await li.closed()
@@ -131,12 +133,12 @@ async def test_a_session_the_record_will_not_begin_stays_in_the_waiting_room(
 
 
 async def test_nobody_is_let_in_while_the_recording_cannot_be_opened(
-    house: House, media: FakeMediaPlane, record: MemoryProceedings, journals: FolderJournals
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
 ) -> None:
     li = await house.comes("li")
     gao = await house.comes("gao")
     await li.sees("gao", present=True)
-    journals.fail = OSError(28, "No space left on device")
+    media.fail["open_hearing"] = OSError(28, "No space left on device")
     await li.say("admit", seat_id="gao")
     await li.told("refused", code="recording_unavailable")
     await li.say("admit", seat_id="gao")
@@ -144,25 +146,11 @@ async def test_nobody_is_let_in_while_the_recording_cannot_be_opened(
     assert media.heard("hearing-1") == set()
     assert record.hearings["hearing-1"].admitted == set()
 
-    journals.fail = None
+    del media.fail["open_hearing"]
     await li.say("admit", seat_id="gao")
     await gao.told("offer")
     assert media.heard("hearing-1") == {"li", "gao"}
     assert [entry[0] for entry in record.happened].count("started") == 1
-
-
-async def test_a_media_plane_that_will_not_open_leaves_the_journal_free_for_the_next_try(
-    house: House, media: FakeMediaPlane
-) -> None:
-    li = await house.comes("li")
-    gao = await house.comes("gao")
-    await li.sees("gao", present=True)
-    media.fail["open_hearing"] = RuntimeError("no port")
-    await li.say("admit", seat_id="gao")
-    await li.told("refused", code="recording_unavailable")
-    del media.fail["open_hearing"]
-    await li.say("admit", seat_id="gao")
-    await gao.told("offer")
 
 
 async def test_an_end_that_the_record_refuses_is_no_end_and_the_recording_goes_on(
@@ -181,12 +169,12 @@ async def test_an_end_that_the_record_refuses_is_no_end_and_the_recording_goes_o
 
 
 async def test_a_hearing_whose_recording_could_not_be_opened_again_can_still_be_ended(
-    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports, journals: FolderJournals
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports
 ) -> None:
     async with serving(media, ports) as house:
         media.on_event = house.hub.take_media_event
         await begin(house)
-    journals.fail = OSError(28, "No space left on device")
+    media.fail["open_hearing"] = OSError(28, "No space left on device")
     async with serving(media, ports) as house:
         li = await house.comes("li")
         await li.told("refused", code="recording_unavailable")
@@ -238,6 +226,53 @@ async def test_a_link_that_does_not_stand_is_offered_afresh_a_few_times_and_then
     await again.told("offer")
     media.on_event(LinkConnected("hearing-1", "gao"))
     await li.sees("gao", link="connected")
+
+
+async def test_a_hearing_whose_worker_died_goes_on_with_everybody_added_afresh(
+    house: House, media: FakeMediaPlane
+) -> None:
+    li, gao = await begin(house)
+    zhao = await house.comes("zhao")
+    await li.say("mute", seat_id="gao")
+    await li.sees("gao", muted=True)
+    media.forget_links("hearing-1")
+    media.on_event(HearingMoved("hearing-1", "died"))
+    for page in (li, gao):
+        offer = await page.told("offer")
+        await page.say("answer", offer_id=offer["offer_id"], sdp="v=0 answer")
+    await li.sees("gao", link="connected")
+    await gao.sees("li", link="connected")
+    assert media.heard("hearing-1") == {"li", "gao"}
+    assert media.hearings["hearing-1"].muted == {"gao"}
+    assert not any(message["type"] == "offer" for message in zhao.received)
+
+
+async def test_a_hearing_that_no_worker_takes_is_told_to_the_host_and_opened_when_somebody_comes(
+    house: House, media: FakeMediaPlane
+) -> None:
+    li, gao = await begin(house)
+    await media.close_hearing("hearing-1")
+    media.on_event(HearingLost("hearing-1", "no_worker"))
+    await li.told("refused", code="recording_unavailable")
+    await gao.sees("gao", link="none")
+    again = await house.comes("gao")
+    await again.told("offer")
+    await li.told("offer")
+    assert media.heard("hearing-1") == {"li", "gao"}
+
+
+async def test_news_of_a_worker_that_died_as_the_hearing_ended_bring_nobody_back(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    li, _ = await begin(house)
+    gate = record.held["ended"] = Gate()
+    await li.say("end")
+    await gate.reached.wait()
+    media.on_event(HearingMoved("hearing-1", "died"))
+    media.on_event(HearingLost("hearing-1", "no_worker"))
+    gate.open.set()
+    assert await li.closed() == ("ended", 4001)
+    assert media.hearings == {}
 
 
 async def test_somebody_who_cannot_be_added_is_told_and_can_try_again(house: House, media: FakeMediaPlane) -> None:
@@ -297,7 +332,7 @@ async def test_the_rest_of_the_house_writes_into_the_recording(house: House, med
     assert house.hub.position("hearing-1") is None
     await begin(house)
     event: Mapping[str, Json] = {"event": "DecisionReadOut", "case": "一"}
-    assert isinstance(house.hub.record_event("hearing-1", event), JournalPosition)
+    assert isinstance(await house.hub.record_event("hearing-1", event), Moment)
     assert event in media.journaled
     present = {person.seat_id: person.present for person in house.hub.presence("hearing-1")}
     assert present == {"li": True, "gao": True}

@@ -10,7 +10,7 @@ import pytest
 from records.journal import read_journal
 from records.journal_reading import Event, JournalFault, Packet, SegmentStart, Source
 from signaling.media.events import MediaEvent, MediaSettings, OfferReady
-from signaling.media.worker import MediaWorker
+from signaling.media.pool import MediaPool
 from signaling.ports import Ports
 from tests.integration.media.peers import Peer
 from tests.support.media_fake import FolderJournals, MemoryProceedings
@@ -92,14 +92,10 @@ async def sitting(house: House, seat_id: str, shade: int) -> AsyncIterator[Perso
 async def real_house(ports: Ports) -> AsyncIterator[House]:
     """Run a server with a media plane of its own."""
     events: list[Callable[[MediaEvent], None]] = []
-    worker = MediaWorker(MediaSettings(("127.0.0.1",), 0), lambda event: events[0](event))
-    await worker.start()
-    try:
-        async with serving(worker, ports) as house:
-            events.append(house.hub.take_media_event)
-            yield house
-    finally:
-        await worker.stop()
+    media = MediaPool(MediaSettings(("127.0.0.1",), 0), lambda event: events[0](event), workers=1)
+    async with media, serving(media, ports) as house:
+        events.append(house.hub.take_media_event)
+        yield house
 
 
 @pytest.mark.timeout(90)

@@ -22,7 +22,7 @@ from records.ids import new_id
 from signaling import endpoint
 from signaling.hub import Hub
 from signaling.media.events import MediaSettings
-from signaling.media.worker import MediaWorker
+from signaling.media.pool import MediaPool
 from signaling.ports import Ports, Seated
 from signaling.runner import HubSettings
 from tests.support.media_fake import FolderJournals, MemoryProceedings
@@ -169,10 +169,9 @@ async def open_house(directory: Path, *, after: House | None = None) -> AsyncIte
     """Run the server; its recordings go into ``directory``. ``after``: the same one, started again."""
     async with AsyncExitStack() as stack:
         record = after.record if after else MemoryProceedings()
-        worker = MediaWorker(MediaSettings(("127.0.0.1",), 0), lambda event: hub.take_media_event(event))
-        await worker.start()
-        stack.push_async_callback(worker.stop)
-        hub = await stack.enter_async_context(Hub(HubSettings(), worker, Ports(record, FolderJournals(directory))))
+        media = MediaPool(MediaSettings(("127.0.0.1",), 0), lambda event: hub.take_media_event(event), workers=1)
+        await stack.enter_async_context(media)
+        hub = await stack.enter_async_context(Hub(HubSettings(), media, Ports(record, FolderJournals(directory))))
         desk = after.desk if after else Desk()
         pages = Pages(desk)
         app = web.Application()

@@ -1,0 +1,126 @@
+"""The worker processes of this server: started together, kept running, asked for the one that has least to do."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from signaling.media.events import MediaEvent, MediaRefused, MediaSettings
+from signaling.media.remote import RemoteWorker, WorkerDied
+
+log = logging.getLogger(__name__)
+
+START_WAITS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Waits before each try to start a worker again. The last is repeated: a machine that was short of something for an
+hour has its workers back afterwards, and two tries a minute hurt nobody."""
+STEADY_S = 10.0
+"""A worker that lived so long was well: its next start begins with the shortest wait."""
+
+
+class MediaUnavailable(OSError):
+    """A media worker could not be started, so neither can the server. `code`: `port_taken`, `not_listening`, `died`."""
+
+    def __init__(self, port: int, code: str) -> None:
+        super().__init__(f"media worker for UDP port {port}: {code}")
+        self.port = port
+        self.code = code
+
+
+class Crew:
+    """A lifetime. `on_event` hears what workers tell; `on_gone` of each that ended unasked, and why."""
+
+    def __init__(
+        self,
+        places: list[MediaSettings],
+        on_event: Callable[[RemoteWorker, MediaEvent], None],
+        on_gone: Callable[[RemoteWorker, str], None],
+    ) -> None:
+        self._places = places
+        self._on_event = on_event
+        self._on_gone = on_gone
+        self._running: list[RemoteWorker] = []
+        self._keeping: list[asyncio.Task[None]] = []
+        self._group = asyncio.TaskGroup()
+        self._came = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def running(self) -> tuple[RemoteWorker, ...]:
+        """The workers that run now."""
+        return tuple(self._running)
+
+    async def any_running(self) -> tuple[RemoteWorker, ...]:
+        """Return the workers that run, at least one: wait for it if need be."""
+        while not self._running:
+            self._came.clear()
+            await self._came.wait()
+        return self.running
+
+    async def __aenter__(self) -> "Crew":
+        """Start every worker. Raises MediaUnavailable when one cannot be."""
+        outcomes = await asyncio.gather(*(self._start(place) for place in self._places), return_exceptions=True)
+        self._running = [outcome for outcome in outcomes if isinstance(outcome, RemoteWorker)]
+        for place, outcome in zip(self._places, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                await self._stop_all()
+                if isinstance(outcome, MediaRefused | WorkerDied):
+                    code = outcome.code if isinstance(outcome, MediaRefused) else "died"
+                    raise MediaUnavailable(place.port, code) from outcome
+                raise outcome
+        await self._group.__aenter__()
+        for place, worker in zip(self._places, self._running, strict=True):
+            self._keeping.append(self._group.create_task(self._keep(place, worker), name="media worker"))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Have every worker write and close its journals, and end."""
+        self._stopping = True
+        await self._stop_all()
+        for task in self._keeping:
+            task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    async def _stop_all(self) -> None:
+        await asyncio.gather(*(worker.stop() for worker in self._running))
+
+    async def _start(self, place: MediaSettings) -> RemoteWorker:
+        return await RemoteWorker.start(place, self._on_event)
+
+    async def _keep(self, place: MediaSettings, worker: RemoteWorker) -> None:
+        """See one worker to its end, and start the next in its place, until told to stop."""
+        quick = 0
+        while True:
+            log.info("media worker %s listens on UDP port %s", worker.pid, worker.port)
+            began_at = time.monotonic()
+            reason = await worker.live()
+            if self._stopping:
+                return
+            self._running.remove(worker)
+            log.error("media worker %s on UDP port %s %s", worker.pid, worker.port, reason)
+            self._on_gone(worker, reason)
+            quick = 0 if time.monotonic() - began_at > STEADY_S else quick + 1
+            worker = await self._start_again(place, quick)
+            if self._stopping:
+                await worker.stop()
+                return
+            self._running.append(worker)
+            self._came.set()
+
+    async def _start_again(self, place: MediaSettings, tries: int) -> RemoteWorker:
+        while True:
+            await asyncio.sleep(START_WAITS_S[min(tries, len(START_WAITS_S) - 1)])
+            tries += 1
+            try:
+                return await self._start(place)
+            except (MediaRefused, WorkerDied, OSError) as error:
+                log.error("media worker for UDP port %s did not start: %s %s", place.port, type(error).__name__, error)
+
+
+def places_for(settings: MediaSettings, workers: int) -> list[MediaSettings]:
+    """Return where each worker listens: ports in a row from the first (0: free ones); `workers` 0: one a core."""
+    count = workers or len(os.sched_getaffinity(0))
+    return [MediaSettings(settings.addresses, settings.port + index if settings.port else 0) for index in range(count)]
