@@ -148,7 +148,7 @@ export class ConfirmationSheet {
     this.pad.fit();
     const written = this.pad.strokes().length > 0;
     show(byId("sign-hint", HTMLElement), !written);
-    byId("sign-clear", HTMLButtonElement).disabled = !written;
+    byId("sign-clear", HTMLButtonElement).disabled = !written || this.typing;
     const ready = this.typing ? byId("sign-name", HTMLInputElement).value.trim().length >= 2 : this.pad.isSigned();
     byId("sign-send", HTMLButtonElement).disabled = !ready;
   }
