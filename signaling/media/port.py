@@ -123,12 +123,15 @@ class Port:
         if self._loop is None or sock.fileno() < 0:
             return
         before = self._read_count
-        self._read(index, sock)
-        if self._read_count > before:
-            self._rests[index] = self._loop.call_later(REST_S, self._rested, index, sock)
-        else:
-            del self._rests[index]
-            self._loop.add_reader(sock, self._woken, index, sock)
+        try:
+            self._read(index, sock)
+        finally:
+            # Whatever happened: a port that nobody looks at any more would be deaf.
+            if self._read_count > before:
+                self._rests[index] = self._loop.call_later(REST_S, self._rested, index, sock)
+            else:
+                del self._rests[index]
+                self._loop.add_reader(sock, self._woken, index, sock)
 
     def _read(self, index: int, sock: socket.socket) -> float:
         """Read until nothing is left, and send at the end what that gave rise to. Returns when it began."""
