@@ -16,6 +16,7 @@ from aiohttp import web
 from records.clock import SystemClock
 from records.migrations import migrate, pending
 from records.signing import SigningKey
+from signaling.media.crew import MediaUnavailable
 from web.addresses import own_addresses
 from web.app import make_app
 from web.certificates import ensure_certificate
@@ -150,11 +151,12 @@ def _run_server(settings: Settings, *, said: str) -> None:
             shutdown_timeout=5,
         )
         click.echo("已停止，数据都在。")
+    except MediaUnavailable as error:
+        why = "已被别的程序占用" if error.code == "port_taken" else f"打不开（{error.code}），日志里有原因"
+        click.echo(f"没能启动：音视频的 UDP 端口 {error.port} {why}。可以换一个（JIEFANG_MEDIA_PORT；演示用 --media-port）。", err=True)
+        sys.exit(1)
     except OSError as error:
-        click.echo(
-            f"没能启动：{error.strerror or error}（端口 {settings.port} 或 UDP {settings.media_port} 可能被占用）",
-            err=True,
-        )
+        click.echo(f"没能启动：{error.strerror or error}（端口 {settings.port} 可能被占用）", err=True)
         sys.exit(1)
 
 

@@ -3,12 +3,16 @@
 import ipaddress
 import secrets
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, IPvAnyAddress, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from web.turn import IcePolicy
+
 PREFIX = "JIEFANG_"
+DEMO_MEDIA_WORKERS = 2
+"""So that a hearing goes on at once when one dies. Each starts in 0.4 s, beside the other and the pages."""
 
 
 class SettingsIncomplete(Exception):
@@ -47,6 +51,14 @@ class Settings(BaseSettings):
     media_addresses: tuple[IPvAnyAddress, ...] = Field(
         default=(ipaddress.IPv4Address("127.0.0.1"),), description="告诉浏览器的音视频地址，JSON 数组"
     )
+    turn_urls: tuple[Annotated[str, Field(pattern=r"^turns?:[^\s/]+$")], ...] = Field(
+        default=(),
+        description='TURN 中继的地址，JSON 数组，例如 ["turn:turn.example.cn:3478?transport=udp"]，见 docs/turn.md',
+    )
+    turn_secret: SecretStr | None = Field(
+        default=None, description="与 TURN 中继共用的密钥（coturn 的 static-auth-secret），至少 32 个字符", min_length=32
+    )
+    ice_policy: IcePolicy = Field(default=IcePolicy.ALL, description="浏览器走哪些路：all 都可以，relay 只经 TURN 中继")
     tls_certificate_file: Path | None = Field(default=None, description="TLS 证书（PEM）；与私钥一同给出")
     tls_key_file: Path | None = Field(default=None, description="TLS 私钥（PEM）")
     demo: bool = Field(default=False, description="演示：显示模拟申请人与银行桩")
@@ -55,6 +67,12 @@ class Settings(BaseSettings):
     def _check_together(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE 与 {PREFIX}TLS_KEY_FILE 要么都给出，要么都不给")
+        if self.media_port + max(self.media_workers, 1) - 1 > 65535:
+            raise ValueError(f"{PREFIX}MEDIA_PORT 之后没有足够的端口给 {PREFIX}MEDIA_WORKERS 个进程")
+        if bool(self.turn_urls) != (self.turn_secret is not None):
+            raise ValueError(f"{PREFIX}TURN_URLS 与 {PREFIX}TURN_SECRET 要么都给出，要么都不给")
+        if self.ice_policy is IcePolicy.RELAY and not self.turn_urls:
+            raise ValueError(f"{PREFIX}ICE_POLICY 是 relay 时，要给出 {PREFIX}TURN_URLS")
         try:
             if len(bytes.fromhex(self.personal_key.get_secret_value())) != 32:
                 raise ValueError
@@ -114,6 +132,7 @@ def demo_settings(var: Path, *, port: int, media_port: int, addresses: tuple[str
         host="0.0.0.0" if tls else "127.0.0.1",  # noqa: S104  # a phone in the same network must reach the demo
         port=port,
         media_port=media_port,
+        media_workers=DEMO_MEDIA_WORKERS,
         media_addresses=tuple(ipaddress.ip_address(address) for address in addresses),
         tls_certificate_file=kept / "certificate.pem" if tls else None,
         tls_key_file=kept / "certificate.key" if tls else None,

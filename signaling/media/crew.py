@@ -44,7 +44,7 @@ class Crew:
         self._keeping: list[asyncio.Task[None]] = []
         self._group = asyncio.TaskGroup()
         self._came = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def running(self) -> tuple[RemoteWorker, ...]:
@@ -78,7 +78,7 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Have every worker write and close its journals, and end."""
-        self._stopping = True
+        self._stopping.set()
         await self._stop_all()
         for task in self._keeping:
             task.cancel()
@@ -97,14 +97,14 @@ class Crew:
             log.info("media worker %s listens on UDP port %s", worker.pid, worker.port)
             began_at = time.monotonic()
             reason = await worker.live()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             self._running.remove(worker)
             log.error("media worker %s on UDP port %s %s", worker.pid, worker.port, reason)
             self._on_gone(worker, reason)
             quick = 0 if time.monotonic() - began_at > STEADY_S else quick + 1
             worker = await self._start_again(place, quick)
-            if self._stopping:
+            if self._stopping.is_set():
                 await worker.stop()
                 return
             self._running.append(worker)

@@ -5,9 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from web.settings import DEMO_MEDIA_WORKERS
 from web.simulator.person import DEMO_APPLICANT
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +36,7 @@ class DemoProcess:
         self._var = var
         self._log = var.with_suffix(".log")
         self._port = free_port(socket.SOCK_STREAM)
-        self._media_port = free_port(socket.SOCK_DGRAM)
+        self._media_port = free_media_ports()
         self._process: subprocess.Popen[str] | None = None
         self.server = Server(f"http://127.0.0.1:{self._port}", var)
 
@@ -68,3 +70,17 @@ def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_media_ports() -> int:
+    """Return the first of as many UDP ports in a row, all free, as the demonstration has media workers."""
+    for _ in range(100):
+        first = free_port(socket.SOCK_DGRAM)
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + DEMO_MEDIA_WORKERS):
+                    probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free UDP ports in a row")

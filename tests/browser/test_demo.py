@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.server import ROOT, DemoProcess, free_port
+from tests.browser.server import ROOT, DemoProcess, free_media_ports, free_port
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ def _get(url: str) -> str:
 
 
 def test_make_demo_starts_shows_its_first_pages_and_stops(tmp_path: Path) -> None:
-    port, media_port = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+    port, media_port = free_port(socket.SOCK_STREAM), free_media_ports()
     command = ["make", "-s", "demo", f"VAR={tmp_path / 'var'}", f"PORT={port}", f"MEDIA_PORT={media_port}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
         assert demo.stdout is not None
