@@ -55,8 +55,9 @@ const view = {
   onNotice(topic) {
     if (topic === "confirmation") void sheet.load();
   },
-  onRefused(code) {
-    call.sayLine(say(knows(`refused.${code}`) ? `refused.${code}` : "refused.other"), 8000);
+  onRefused(code, params) {
+    const key = knows(`refused.${code}`) ? `refused.${code}` : "refused.other";
+    call.sayLine(say(key, /** @type {Record<string, string | number>} */ (params)), 8000);
   },
   onLost() {
     waiting.setOnline(false);
@@ -150,6 +151,7 @@ function leaveFor(path) {
 }
 
 function start() {
+  show(byId("starting", HTMLElement), false);
   offerReadingAloud();
   document.addEventListener("pointerdown", allowSound, { once: true });
   for (const button of document.querySelectorAll("[data-reload]")) {

@@ -24,15 +24,20 @@ const PATIENCE_MS = 20_000;
 async function request(path, init) {
   /** @type {Response} */
   let response;
+  // Not AbortSignal.timeout: phones of five years ago do not have it.
+  const patience = new AbortController();
+  const timer = window.setTimeout(() => patience.abort(), PATIENCE_MS);
   try {
     response = await fetch(path, {
       ...init,
       credentials: "same-origin",
       redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: patience.signal,
     });
   } catch {
     throw new RequestRefused("offline", say("api.offline"), 0);
+  } finally {
+    window.clearTimeout(timer);
   }
   const kind = response.headers.get("content-type") ?? "";
   const body = kind.includes("json") ? await response.json() : null;

@@ -16,7 +16,7 @@
 
 /** @returns {boolean} whether this browser can take part at all; in-app browsers often cannot */
 export function canTakePart() {
-  return "RTCPeerConnection" in window && "WebSocket" in window;
+  return "RTCPeerConnection" in window && "WebSocket" in window && "HTMLDialogElement" in window;
 }
 
 /** @returns {boolean} whether a chat program's own browser shows this page */

@@ -5,17 +5,21 @@
  * @returns {Promise<string | null>} a reason to stop trying, null to go on
  */
 export async function probe(path) {
+  const patience = new AbortController();
+  const timer = window.setTimeout(() => patience.abort(), 4000);
   try {
     const response = await fetch(path, {
       headers: { Accept: "application/json" },
       credentials: "same-origin",
       cache: "no-store",
-      signal: AbortSignal.timeout(4000),
+      signal: patience.signal,
     });
     if (response.ok || response.status >= 500 || response.status === 429) return null;
     return response.status === 401 ? "signed_out" : "not_admitted";
   } catch {
     // No answer at all: the network, or a server that is starting. Try again.
     return null;
+  } finally {
+    window.clearTimeout(timer);
   }
 }
