@@ -151,13 +151,13 @@ async def link_session(db: AsyncSession, actor: Actor, case_id: str, session_id:
     _require_office(actor, session.office_id)
     if session.state in OVER:
         raise Refusal("session_over")
-    if case.state in CLOSED_CASE_STATES or case.state is CaseState.IN_FLIGHT:
-        raise Refusal("case_not_ready", state=case.state.value, event="linked")
     standing = await db.get(CaseSession, session_id)
     if standing is not None:
         if standing.case_id != case_id:
             raise Refusal("session_has_other_case")
         return
+    if case.state not in (CaseState.AWAITING_HEARING, CaseState.RETURNED):
+        raise Refusal("case_not_ready", state=case.state.value, event="linked")
     db.add(CaseSession(session_id=session_id, case_id=case_id, linked_at=clock.now()))
     if case.state is CaseState.RETURNED:
         case.state = advance_case(case.state, CaseEvent.REOPENED)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aid import ledger
 from aid.bank import pain001
 from aid.bank.gateway import Party, PaymentFile, Transfer
-from aid.cases import current_account, lock_office, standing_approval
+from aid.cases import current_account, lock_office, standing_approval, standing_confirmation
 from aid.decisions import shared_account
 from aid.notes import note
 from aid.readiness import Grounds, grounds_of
@@ -359,7 +359,9 @@ async def _check_draft(db: AsyncSession, actor: Actor, case: AidCase) -> None:
     if case.state is not CaseState.APPROVED:
         raise Refusal("case_not_ready", state=case.state.value, event="drafted", number=case.number)
     approval = await standing_approval(db, case.id)
-    verifier = await db.scalar(select(Verification.verifier_id).where(Verification.session_id == case.session_id))
+    confirmation = await standing_confirmation(db, case.id)
+    heard_in = confirmation.session_id if confirmation else case.session_id
+    verifier = await db.scalar(select(Verification.verifier_id).where(Verification.session_id == heard_in))
     if actor.id == case.handler_id:
         raise Refusal("handler_cannot_draft")
     if approval is not None and actor.id == approval.approver_id:

@@ -124,6 +124,22 @@ async def test_a_session_has_one_case_and_linking_it_again_changes_nothing(world
             await cases.case_of_session(db, "nothing")
 
 
+async def test_a_case_that_was_signed_takes_no_other_hearing_until_it_needs_one(world: World) -> None:
+    case = await world.approved_case()
+    with pytest.raises(Refusal, match="case_not_ready"):
+        await world.hearing(case, running=False)
+    await world.change_account(case)
+    assert await world.hearing(case, running=False)
+
+
+async def test_without_a_fund_of_the_year_nothing_is_approved(world: World) -> None:
+    case = await world.signed_case()
+    world.clock.advance(86_400 * 60)
+    with pytest.raises(Refusal, match="no_fund"):
+        await world.approve(case.id)
+    assert (await world.fresh(case.id)).state is CaseState.AWAITING_APPROVAL
+
+
 async def test_the_same_account_again_is_no_change(world: World) -> None:
     case = await world.open()
     await world.change_account(case)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from aid import cases, decisions, ledger, payments, queries, verification
-from aid.states import CaseState, OrderState
-from aid.tables import AidCase, Check, Verification
+from aid.states import CaseState, ConfirmationState, OrderState
+from aid.tables import AidCase, Approval, Check, Confirmation, Verification
 from records.refusals import Refusal
 from records.trail import entries_of
 from sessions.states import SessionState
@@ -70,6 +70,27 @@ async def raise_the_amount(world: World, case: AidCase) -> None:
         await db.execute(update(AidCase).where(AidCase.id == case.id).values(amount_fen=AMOUNT + 1))
 
 
+async def approve_something_else(world: World, case: AidCase) -> None:
+    """The approval is of another confirmation than the one that stands."""
+    async with world.begin() as db:
+        stands = (await db.scalars(select(Confirmation).where(Confirmation.case_id == case.id))).one()
+        other = Confirmation(
+            session_id=stands.session_id,
+            case_id=case.id,
+            state=ConfirmationState.ASKED,
+            amount_fen=stands.amount_fen,
+            account_id=stands.account_id,
+            account_fingerprint=stands.account_fingerprint,
+            asked_at=stands.asked_at,
+            asked_by=stands.asked_by,
+            asked_elapsed_ms=0,
+            voided_at=stands.asked_at,
+        )
+        db.add(other)
+        await db.flush()
+        await db.execute(update(Approval).where(Approval.case_id == case.id).values(confirmation_id=other.id))
+
+
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [
@@ -80,6 +101,7 @@ async def raise_the_amount(world: World, case: AidCase) -> None:
         (resume_the_hearing, "hearing_not_ended"),
         (swap_the_person, "another_person_verified"),
         (raise_the_amount, "amount_changed"),
+        (approve_something_else, "approval_missing"),
     ],
 )
 async def test_one_order_without_its_grounds_is_held_back_and_the_other_goes(
