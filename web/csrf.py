@@ -10,6 +10,7 @@ import hmac
 from aiohttp import hdrs, web
 
 from records.refusals import Refusal
+from web.forms import read_form
 from web.keys import DEVICE, SETTINGS
 
 FIELD = "csrf"
@@ -29,7 +30,7 @@ async def check(request: web.Request) -> None:
         raise Refusal("form_expired")
     given = request.headers.get(HEADER)
     if given is None and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        field = (await request.post()).get(FIELD)
+        field = (await read_form(request)).get(FIELD)
         given = field if isinstance(field, str) else None
-    if given is None or not hmac.compare_digest(given.encode(), token_for(request).encode()):
+    if given is None or not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token_for(request).encode()):
         raise Refusal("form_expired")

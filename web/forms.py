@@ -4,6 +4,8 @@ from typing import TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from multidict import MultiDictProxy
 
 from records.refusals import Refusal
 
@@ -12,13 +14,21 @@ T = TypeVar("T")
 JSON_LIMIT = 512 * 1024
 
 
+async def read_form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
+    """Return what a form holds; raise `Refusal("malformed")` for a body that is none: cut off, or not decodable."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, HttpProcessingError):
+        raise Refusal("malformed") from None
+
+
 async def read_fields(request: web.Request, **limits: int) -> dict[str, str]:
     """Return the named fields, stripped, "" where absent.
 
     Raises `Refusal("field_too_long")` over a field's limit in characters, `Refusal("malformed")` for a file in a
     field's place or a NUL character, which PostgreSQL cannot keep.
     """
-    form = await request.post()
+    form = await read_form(request)
     fields: dict[str, str] = {}
     for name, limit in limits.items():
         value = form.get(name, "")
@@ -43,7 +53,7 @@ async def read_json(request: web.Request, kind: type[T]) -> T:
 
 async def read_upload(request: web.Request, name: str, *, limit: int) -> tuple[str, bytes]:
     """Return an uploaded file's name and bytes; raise `Refusal("file_missing")` or `Refusal("too_large")`."""
-    upload = (await request.post()).get(name)
+    upload = (await read_form(request)).get(name)
     if not isinstance(upload, web.FileField):
         raise Refusal("file_missing")
     data = upload.file.read(limit + 1)

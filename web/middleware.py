@@ -46,6 +46,7 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put the security headers on every response, pages and files alike (an `on_response_prepare` signal)."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "jiefang"  # which software, of which version, is nobody's business
     settings = request.app[SETTINGS]
     if settings.secure and not settings.demo:  # a browser must not remember the demo's self-signed certificate
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

@@ -49,6 +49,7 @@ TEXTS: dict[str, str] = {
     "SeatLeft": "离开",
     "SeatSentBack": "请回候访",
     "SharedAccountAllowed": "写明理由，允许共用账号",
+    "SignInRefused": "登录没有通过",
     "StaffSignedIn": "登录",
     "StillTaken": "截图",
     "WageEntered": "录入月工资",

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from records import trail
-from records.actors import Actor, ActorKind, Role
+from records.actors import Actor, ActorKind, Role, system_actor
 from records.clock import Clock
 from records.ids import new_id
 from records.refusals import Refusal
@@ -82,6 +82,24 @@ async def sign_in_staff(db: AsyncSession, user_name: str, password: str, *, cloc
     return token
 
 
+async def note_refused_sign_in(db: AsyncSession, user_name: str, *, clock: Clock) -> None:
+    """Put on the trail that somebody failed to sign in under a name that exists: its owner may have to be warned.
+
+    In a transaction of its own: what was refused has rolled back.
+    """
+    staff_id = await db.scalar(select(Staff.id).where(Staff.user_name == user_name))
+    if staff_id is not None:
+        await trail.record(
+            db,
+            system_actor("sign_in"),
+            "SignInRefused",
+            subject_kind="staff",
+            subject_id=staff_id,
+            details={},
+            clock=clock,
+        )
+
+
 async def sign_in_seat(db: AsyncSession, seat_id: str, *, clock: Clock) -> str:
     """Open a login for whoever proved to belong in the seat, and return its token; the seat's earlier logins end."""
     now = clock.now()
@@ -142,4 +160,4 @@ def _staff_actor(staff: Staff) -> Actor:
 
 
 def _hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

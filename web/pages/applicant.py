@@ -5,6 +5,7 @@ import binascii
 import struct
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -43,11 +44,14 @@ from web.keys import APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, VAULT
 from web.limits import INVITATION
 from web.pages import after
 from web.pages.live_moments import announce, elapsed_now
-from web.pages.live_views import confirmation_json, room_refusals
+from web.pages.live_views import confirmation_json, ice_json, room_refusals
 from web.rendering import render
 
 PICTURE_BYTES = 300 * 1024
 PICTURE_SIDE = 2000
+FARTHEST = 10_000
+"""In CSS pixels from the corner of the pad."""
+LONGEST_MS = 3_600_000
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 CLOSED_DOORS = frozenset(
     {
@@ -93,9 +97,9 @@ class ObjectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StrokePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A point in CSS pixels of the pad, milliseconds since the first touch, pressure 0 to 1."""
 
-    x: float
-    y: float
-    t_ms: int
+    x: Annotated[float, msgspec.Meta(ge=-FARTHEST, le=FARTHEST)]
+    y: Annotated[float, msgspec.Meta(ge=-FARTHEST, le=FARTHEST)]
+    t_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_MS)]
     pressure: float = 0.0
 
 
@@ -211,6 +215,7 @@ async def show_hearing(request: web.Request) -> web.StreamResponse:
             "takeover": request.query.get("here") == "1",
             "consents": sorted(kind.value for kind in given),
             "after": "/hearing/after",
+            "ice": ice_json(request.app[SETTINGS], actor.id, now=request.app[CLOCK].now()),
         },
     )
 

@@ -5,7 +5,7 @@ from aiohttp import web
 from records.actors import Permission
 from records.refusals import Refusal
 from web.accounts.current import STAFF_COOKIE, set_login_cookie
-from web.accounts.logins import sign_in_staff, sign_out
+from web.accounts.logins import note_refused_sign_in, sign_in_staff, sign_out
 from web.demo import PASSWORD, PEOPLE
 from web.flashes import redirect
 from web.forms import read_fields
@@ -44,6 +44,9 @@ async def take_sign_in(request: web.Request) -> web.StreamResponse:
         async with request.app[DATABASE].begin() as db:
             token = await sign_in_staff(db, fields["user_name"], fields["password"], clock=clock)
     except Refusal as refusal:
+        if refusal.code == "sign_in_wrong":
+            async with request.app[DATABASE].begin() as db:
+                await note_refused_sign_in(db, fields["user_name"], clock=clock)
         return _page(request, user_name=fields["user_name"], refusal=refusal)
     response = redirect("/")
     set_login_cookie(request, response, STAFF_COOKIE, token)
