@@ -25,7 +25,10 @@ GENESIS = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class ExportedEntry:
-    """One entry of the trail as it leaves the database. `details` is canonical JSON text (RFC 8785)."""
+    """One entry of the trail as it leaves the database. `details` is canonical JSON text (RFC 8785).
+
+    `salt` is random, so that the digest of an entry's content tells nothing to whoever guesses at the content.
+    """
 
     sequence: int
     at_us: int
@@ -40,6 +43,15 @@ class ExportedEntry:
     details: str
     previous: str
     digest: str
+    salt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """An entry of which nothing is told but its place in the chain: `content` is what `content_digest` says of it."""
+
+    sequence: int
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +116,30 @@ def entry_from_line(number: int, line: bytes) -> ExportedEntry:
 
 def digest_of(entry: ExportedEntry) -> str:
     """Return the SHA-256 over everything in an entry but its own digest."""
+    return link_digest(entry.sequence, entry.previous, content_digest(entry))
+
+
+def content_digest(entry: ExportedEntry) -> str:
+    """Return the SHA-256 over what an entry says, apart from its place in the chain."""
     covered = {
-        "sequence": entry.sequence,
         "at_us": entry.at_us,
         "actor": [entry.actor_kind, entry.actor_id, entry.actor_name, entry.office_id],
         "event": entry.event,
         "subject": [entry.subject_kind, entry.subject_id],
         "session": entry.session_id,
         "details": entry.details,
-        "previous": entry.previous,
+        "salt": entry.salt,
     }
     return hashlib.sha256(canonical(covered)).hexdigest()
+
+
+def link_digest(sequence: int, previous: str, content: str) -> str:
+    """Return the digest of an entry from its place and the digest of its content.
+
+    Digesting in two steps lets a chain be followed through entries that are not shown: an extract for one person
+    carries `content` of everybody else's.
+    """
+    return hashlib.sha256(canonical({"sequence": sequence, "previous": previous, "content": content})).hexdigest()
 
 
 def sign_head_of(sequence: int, digest: str, at_us: int, key: SigningKey) -> SignedHead:

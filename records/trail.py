@@ -4,6 +4,7 @@ Written in the same transaction as the change itself, so that neither exists wit
 writer at a time (advisory lock on PostgreSQL; SQLite's write transaction is one already). Take this lock last.
 """
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -61,6 +62,7 @@ class TrailEntry(Base):
     details: Mapped[str] = mapped_column(Text)
     previous: Mapped[str] = mapped_column(String(64), unique=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
+    salt: Mapped[str] = mapped_column(String(32))
 
     __table_args__ = (
         Index(None, "subject_kind", "subject_id"),
@@ -88,6 +90,7 @@ class TrailEntry(Base):
             details=self.details,
             previous=self.previous,
             digest=self.digest,
+            salt=self.salt,
         )
 
 
@@ -133,6 +136,7 @@ async def record(
         details=canonical(details).decode(),
         previous=previous,
         digest="",
+        salt=secrets.token_hex(16),
     )
     fields = {name: getattr(draft, name) for name in ExportedEntry.__dataclass_fields__}
     entry = TrailEntry(**fields | {"digest": digest_of(draft)})

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("details", sa.Text(), nullable=False),
         sa.Column("previous", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("salt", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_trail_entries")),
         sa.UniqueConstraint("digest", name=op.f("uq_trail_entries_digest")),
         sa.UniqueConstraint("previous", name=op.f("uq_trail_entries_previous")),
