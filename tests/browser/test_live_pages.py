@@ -175,6 +175,10 @@ def test_the_hosts_room_fits_a_small_desk_and_axe_finds_nothing_serious(
         desk.keyboard.press("Escape")
     assert seen == []
     assert _fits(desk)
+    desk.get_by_role("button", name="放大画面：您 主持").press("Enter")
+    expect(desk.locator(".person--stage")).to_contain_text("您 主持")
+    desk.get_by_role("button", name="放大画面：高秀兰").press("Enter")
+    expect(desk.locator(".person--stage")).to_contain_text("高秀兰")
     expect(desk.locator("#check-pass")).to_be_hidden()
     desk.locator("#tab-identity").click()
     expect(desk.locator("#check-pass")).to_be_in_viewport()

@@ -92,8 +92,9 @@ export class Call {
       const own = person.seat_id === room.you;
       const view = this.viewOf(person.seat_id, own);
       if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
-      view.draw(own ? { ...person, ...this.devices.states() } : person, own ? say("person.you") : `${person.name} ${person.title}`.trim());
       const onStage = person.seat_id === stage?.seat_id;
+      const name = own ? say("person.you") : `${person.name} ${person.title}`.trim();
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name, !onStage && !own);
       view.node.classList.toggle("person--stage", onStage);
       view.node.classList.toggle("person--corner", !onStage);
       view.node.style.setProperty("--place", onStage ? "0" : own ? "0" : String(corner));
@@ -129,17 +130,18 @@ export class Call {
   viewOf(seat, own) {
     const known = this.views.get(seat);
     if (known) return known;
-    const view = new PersonView(own, () => show(byId("call-unlock", HTMLElement), true));
+    const unlock = () => show(byId("call-unlock", HTMLElement), true);
+    const view = new PersonView(own, unlock, () => this.pick(seat));
     this.views.set(seat, view);
     this.faces.append(view.node);
-    if (!own) {
-      view.setStream(this.streams.get(seat) ?? null);
-      view.node.addEventListener("click", () => {
-        this.chosen = seat;
-        this.draw();
-      });
-    }
+    if (!own) view.setStream(this.streams.get(seat) ?? null);
     return view;
+  }
+
+  /** @param {string} seat */
+  pick(seat) {
+    this.chosen = seat;
+    this.draw();
   }
 
   drawControls() {

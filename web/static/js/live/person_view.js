@@ -13,8 +13,9 @@ export class PersonView {
   /**
    * @param {boolean} isSelf
    * @param {() => void} onNeedsTouch  the browser wants a touch before it lets this person be heard
+   * @param {() => void} onPick        this small picture is to be the large one
    */
-  constructor(isSelf, onNeedsTouch) {
+  constructor(isSelf, onNeedsTouch, onPick) {
     this.isSelf = isSelf;
     this.onNeedsTouch = onNeedsTouch;
     this.video = el("video", { playsinline: true, autoplay: true, tabindex: "-1" });
@@ -24,8 +25,11 @@ export class PersonView {
     this.silent = icon("mic-off", "icon person__silent");
     this.hand = el("span", { class: "person__hand" }, icon("hand"), say("person.hand"));
     this.empty = el("p", { class: "person__empty" });
+    this.pick = el("button", { class: "person__pick", type: "button", hidden: true });
+    this.pick.addEventListener("click", onPick);
     this.label = el("figcaption", { class: "person__label" }, this.silent, this.name);
-    this.node = el("figure", { class: isSelf ? "person person--self" : "person" }, this.video, this.empty, this.label, this.hand);
+    const parts = [this.video, this.empty, this.label, this.hand, this.pick];
+    this.node = el("figure", { class: isSelf ? "person person--self" : "person" }, ...parts);
   }
 
   /** @param {MediaStream | null} stream */
@@ -40,10 +44,13 @@ export class PersonView {
 
   /**
    * @param {Person} person
-   * @param {string} name  what to write on it
+   * @param {string} name      what to write on it
+   * @param {boolean} mayPick  whether a touch makes it the large one
    */
-  draw(person, name) {
+  draw(person, name, mayPick) {
     write(this.name, name);
+    show(this.pick, mayPick);
+    this.pick.setAttribute("aria-label", say("person.pick", { name }));
     const quiet = person.present && (person.muted || person.microphone !== "on");
     this.silent.toggleAttribute("hidden", !quiet);
     show(this.hand, person.hand);

@@ -76,7 +76,8 @@ export class Stage {
       const view = this.viewOf(person.seat_id, own);
       if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
       const name = own ? say("person.you_as", { role: say(`role.${person.role}`) }) : `${person.name} ${person.title}`.trim();
-      view.draw(own ? { ...person, ...this.devices.states() } : person, name);
+      const small = person.seat_id !== large?.seat_id;
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name, small);
       view.node.classList.toggle("person--stage", person.seat_id === large?.seat_id);
       view.node.classList.toggle("person--tile", person.seat_id !== large?.seat_id);
     }
@@ -123,14 +124,11 @@ export class Stage {
   viewOf(seat, own) {
     const known = this.views.get(seat);
     if (known) return known;
-    const view = new PersonView(own, () => show(byId("unlock", HTMLElement), true));
+    const unlock = () => show(byId("unlock", HTMLElement), true);
+    const view = new PersonView(own, unlock, () => this.pick(seat));
     this.views.set(seat, view);
     this.faces.append(view.node);
     if (!own) view.setStream(this.streams.get(seat) ?? null);
-    view.node.addEventListener("dblclick", () => this.pick(seat));
-    view.node.addEventListener("click", () => {
-      if (view.node.classList.contains("person--tile")) this.pick(seat);
-    });
     return view;
   }
 
