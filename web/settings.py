@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         description='TURN 中继的地址，JSON 数组，例如 ["turn:turn.example.cn:3478?transport=udp"]，见 docs/turn.md',
     )
     turn_secret: SecretStr | None = Field(
-        default=None, description="与 TURN 中继共用的密钥（coturn 的 static-auth-secret），至少 32 个字符", min_length=32
+        default=None,
+        description="与 TURN 中继共用的密钥（coturn 的 static-auth-secret），至少 32 个字符",
+        min_length=32,
     )
     ice_policy: IcePolicy = Field(default=IcePolicy.ALL, description="浏览器走哪些路：all 都可以，relay 只经 TURN 中继")
     tls_certificate_file: Path | None = Field(default=None, description="TLS 证书（PEM）；与私钥一同给出")

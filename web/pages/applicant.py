@@ -40,7 +40,7 @@ from web.accounts.current import APPLICANT_COOKIE, applicant_actor, applicant_se
 from web.accounts.logins import sign_in_seat
 from web.flashes import redirect
 from web.forms import read_fields, read_json
-from web.keys import APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, VAULT
+from web.keys import APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, VAULT
 from web.limits import INVITATION
 from web.pages import after
 from web.pages.live_moments import announce, elapsed_now

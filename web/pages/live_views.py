@@ -9,6 +9,8 @@ from aid.verification import CheckView, StillKind, VerificationView
 from signaling.messages import Json
 from web.refusal_texts import TEXTS
 from web.rendering import OFFICE_ZONE
+from web.settings import Settings
+from web.turn import rtc_configuration
 
 STILL_TITLES: Mapping[StillKind, str] = {
     StillKind.FACE: "人脸",
@@ -44,6 +46,12 @@ _ROOM_CODES = (
 def room_refusals() -> dict[str, str]:
     """Return the sentences for what the room itself refuses over the WebSocket, by code."""
     return {code: TEXTS[code].sentence for code in _ROOM_CODES if code in TEXTS}
+
+
+def ice_json(settings: Settings, seat_id: str, *, now: datetime) -> dict[str, Json]:
+    """Return how this page's browser may reach the media plane; credentials in it are this seat's and expire."""
+    secret = settings.turn_secret.get_secret_value() if settings.turn_secret else ""
+    return rtc_configuration(settings.turn_urls, secret, settings.ice_policy, seat_id, now=now)
 
 
 def verification_json(view: VerificationView, base: str) -> dict[str, Json]:

@@ -36,7 +36,7 @@ from web.forms import read_json
 from web.keys import CLOCK, DATABASE, HUB, SETTINGS, VAULT
 from web.pages import live_socket
 from web.pages.live_moments import announce, elapsed_now
-from web.pages.live_views import reading_json, room_refusals, verification_json
+from web.pages.live_views import ice_json, reading_json, room_refusals, verification_json
 from web.rendering import render
 from web.simulations import SIMULATIONS, invitation_for_simulation
 
@@ -95,6 +95,7 @@ async def show_room(request: web.Request) -> web.StreamResponse:
             # The simulated applicant cannot hear: she acts on what stands on her screen.
             "prompts_every_step": request.app[SETTINGS].demo and seat.role is SeatRole.HOST,
             "after": f"/sessions/{session_id}",
+            "ice": ice_json(request.app[SETTINGS], seat.id, now=request.app[CLOCK].now()),
         },
     )
 

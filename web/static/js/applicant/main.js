@@ -23,6 +23,7 @@ import { WaitingRoom } from "./waiting.js";
  * @property {import("./consents.js").ConsentKind[]} consents
  * @property {boolean} takeover       the seat was just moved here from another device
  * @property {string} after
+ * @property {RTCConfiguration} ice
  */
 
 const CHECKED = "jiefang.checked";
@@ -87,7 +88,7 @@ const view = {
   },
 };
 
-const session = new LiveSession(`/ws/hearings/${page.session_id}?as=applicant`, devices, view, () => probe("/hearing/confirmation"));
+const session = new LiveSession(`/ws/hearings/${page.session_id}?as=applicant`, devices, view, () => probe("/hearing/confirmation"), page.ice);
 const waiting = new WaitingRoom(session, devices, page.starts_at);
 const call = new Call(session, devices);
 const sheet = new ConfirmationSheet();

@@ -14,9 +14,13 @@
 const PATIENCE_MS = 5000;
 
 export class MediaLink {
-  /** @param {MediaListener} listener */
-  constructor(listener) {
+  /**
+   * @param {MediaListener} listener
+   * @param {RTCConfiguration} ice  relay servers with this page's credentials, and whether to use nothing else
+   */
+  constructor(listener, ice) {
     this.listener = listener;
+    this.ice = ice;
     /** @type {RTCPeerConnection | null} */
     this.connection = null;
     this.identity = "";
@@ -110,7 +114,7 @@ export class MediaLink {
 
   /** @returns {RTCPeerConnection} */
   make() {
-    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: [] });
+    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...this.ice });
     connection.addEventListener("connectionstatechange", () => {
       if (connection === this.connection) this.watch(connection.connectionState);
     });

@@ -27,8 +27,9 @@ export class LiveSession {
    * @param {import("./own_devices.js").OwnDevices} devices
    * @param {View} view
    * @param {() => Promise<string | null>} probe
+   * @param {RTCConfiguration} ice
    */
-  constructor(path, devices, view, probe) {
+  constructor(path, devices, view, probe, ice) {
     this.devices = devices;
     this.view = view;
     this.clock = new RecordingClock();
@@ -41,7 +42,7 @@ export class LiveSession {
         view.onLink(state);
         if (state === "broken") this.connection.restart();
       },
-    });
+    }, ice);
     this.connection = new RoomConnection(
       path,
       {

@@ -24,6 +24,7 @@ import { WaitingList } from "./waiting_list.js";
  * @property {boolean} may_verify
  * @property {boolean} prompts_every_step  the sentence of each check goes to the applicant's screen by itself
  * @property {string} after          where to go when the hearing is over
+ * @property {RTCConfiguration} ice
  */
 
 const page = /** @type {Page} */ (pageData("page"));
@@ -98,7 +99,7 @@ const view = {
   },
 };
 
-const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/verification`));
+const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/verification`), page.ice);
 const stage = new Stage(session, devices);
 const waiting = new WaitingList(session);
 const deviceDialog = new DeviceDialog(devices);
