@@ -153,7 +153,8 @@ def _run_server(settings: Settings, *, said: str) -> None:
         click.echo("已停止，数据都在。")
     except MediaUnavailable as error:
         why = "已被别的程序占用" if error.code == "port_taken" else f"打不开（{error.code}），日志里有原因"
-        click.echo(f"没能启动：音视频的 UDP 端口 {error.port} {why}。可以换一个（JIEFANG_MEDIA_PORT；演示用 --media-port）。", err=True)
+        said = f"没能启动：音视频的 UDP 端口 {error.port} {why}。"
+        click.echo(f"{said}可以换一个（JIEFANG_MEDIA_PORT；演示用 --media-port）。", err=True)
         sys.exit(1)
     except OSError as error:
         click.echo(f"没能启动：{error.strerror or error}（端口 {settings.port} 可能被占用）", err=True)
