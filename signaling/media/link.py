@@ -9,12 +9,12 @@ import secrets
 from collections import Counter, OrderedDict
 from typing import Protocol, cast
 
-import pylibsrtp
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_PROFILES
 
 from signaling.media.port import Way
 from signaling.media.rtp import is_rtcp
+from signaling.media.srtp import Srtp, SrtpRefused
 
 CONSENT_S = 15.0
 """A browser checks every few seconds; without a check for this long the other side is gone (RFC 7675: at most 30 s)."""
@@ -89,8 +89,8 @@ class Link:
         # 128-bit GCM costs a third less than HMAC-SHA1 and is as strong as the P-256 certificates need.
         self._dtls._srtp_profiles = sorted(SRTP_PROFILES, key=lambda profile: profile is not SRTP_AEAD_AES_128_GCM)
         self._dtls.on("statechange", self._dtls_changed)
-        self._receive: pylibsrtp.Session | None = None
-        self._send: pylibsrtp.Session | None = None
+        self._receive: Srtp | None = None
+        self._send: Srtp | None = None
         self._fingerprints: tuple[tuple[str, str], ...] | None = None
 
     # --- The port's side
@@ -125,7 +125,7 @@ class Link:
         control = is_rtcp(data)
         try:
             plain = self._receive.unprotect_rtcp(data) if control else self._receive.unprotect(data)
-        except (pylibsrtp.Error, ValueError):
+        except SrtpRefused:
             # Tampered, replayed, cut or too long: libsrtp does not say more than that to us.
             self._drops["srtp_refused"] += 1
             return
@@ -149,7 +149,7 @@ class Link:
             return
         try:
             self.send(self._send.protect(packet))
-        except (pylibsrtp.Error, ValueError):
+        except SrtpRefused:
             self._drops["protect_failed"] += 1
 
     def send_rtcp(self, packet: bytes) -> None:
@@ -158,7 +158,7 @@ class Link:
             return
         try:
             self.send(self._send.protect_rtcp(packet))
-        except (pylibsrtp.Error, ValueError):
+        except SrtpRefused:
             self._drops["protect_failed"] += 1
 
     @property
@@ -188,8 +188,8 @@ class Link:
             self._lose("handshake_failed")
             return
         if self._dtls.state == "connected" and not self.lost:
-            self._receive = self._dtls._rx_srtp
-            self._send = self._dtls._tx_srtp
+            self._receive = Srtp(self._dtls._rx_srtp)
+            self._send = Srtp(self._dtls._tx_srtp)
             self.connected = True
             self._owner.link_connected(self)
 
