@@ -118,6 +118,7 @@ class StillView:
 class VerificationView:
     """Everything the page needs: `verified` is None until concluded, `missing` names what still stands in the way.
 
+    `id_number_tail` is what she reads aloud, for the host to compare: show it to nobody else.
     `missing` holds keys of items, `still:<kind>` for stills not taken, and `id_number` for a number that is not valid.
     """
 
@@ -125,6 +126,7 @@ class VerificationView:
     case_id: str
     applicant_name: str
     id_number_masked: str
+    id_number_tail: str
     id_number_check: IdNumberCheck
     checks: tuple[CheckView, ...]
     stills: Mapping[StillKind, StillView]
@@ -297,13 +299,15 @@ async def verification_view(db: AsyncSession, session_id: str) -> VerificationVi
     settled = {check.item: check for check in await db.scalars(select(Check).where(Check.session_id == session_id))}
     checks = tuple(_check_view(item, settled.get(item.key)) for item in CHECKLIST)
     stills = await _stills(db, session_id)
-    id_check = check_id_number(reveal(db, case.id_number_concealed))
+    id_number = reveal(db, case.id_number_concealed)
+    id_check = check_id_number(id_number)
     concluded = await db.get(Verification, session_id, populate_existing=True)
     return VerificationView(
         session_id=session_id,
         case_id=case.id,
         applicant_name=case.applicant_name,
         id_number_masked=case.id_number_masked,
+        id_number_tail=id_number[-6:],
         id_number_check=id_check,
         checks=checks,
         stills=stills,
