@@ -126,7 +126,6 @@ class VerificationView:
     case_id: str
     applicant_name: str
     id_number_masked: str
-    id_number_tail: str
     id_number_check: IdNumberCheck
     checks: tuple[CheckView, ...]
     stills: Mapping[StillKind, StillView]
@@ -137,6 +136,7 @@ class VerificationView:
     concluded_at: datetime | None
     elapsed_ms: int | None
     withdrawn_at: datetime | None
+    id_number_tail: str = ""
 
     @property
     def settled_count(self) -> int:
