@@ -6,6 +6,7 @@ same bytes, so that its digest can be kept and compared.
 
 import asyncio
 import base64
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,8 @@ _TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""A page takes half a second of a core, and the libraries below share fonts: receipts queue, hearings do not wait."""
 _TEMPLATE: Final = _TEMPLATES.get_template("receipt.html")
 
 
@@ -58,7 +61,8 @@ def _render(facts: Mapping[str, object], reference: str) -> bytes:
     fetcher = URLFetcher(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
     html = HTML(string=_TEMPLATE.render(facts), url_fetcher=fetcher)
     # Without an identifier of our own a fresh one would be drawn each time.
-    pdf = html.write_pdf(pdf_identifier=reference.encode(), pdf_tags=True)
+    with _ONE_AT_A_TIME:
+        pdf = html.write_pdf(pdf_identifier=reference.encode(), pdf_tags=True)
     if not isinstance(pdf, bytes):
         raise TypeError("a PDF is bytes")
     return pdf
