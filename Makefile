@@ -47,8 +47,8 @@ lock: ## Pin and hash all dependencies anew
 	  requirements/$$set.in -o requirements/$$set.txt --custom-compile-command "make lock"; done
 	npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
-migration: ## Write the next migration script (WHAT="what changes")
-	$(BIN)/python -m tools.make_migration $(WHAT)
+migration: ## Write the next migration script (MESSAGE="what changes")
+	$(BIN)/python -m tools.make_migration "$(MESSAGE)"
 
 clean:
 	rm -rf .venv node_modules $(VAR) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

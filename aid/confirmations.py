@@ -27,7 +27,7 @@ from aid.states import (
     advance_confirmation,
 )
 from aid.tables import AidCase, Confirmation, PayeeAccount
-from aid.texts import passage
+from aid.texts import passage, same_name
 from aid.verification import identity_stands, running_session
 from records.actors import Actor, ActorKind, Permission
 from records.clock import Clock
@@ -75,13 +75,15 @@ class Objection:
 class Sign:
     """A signature by finger: strokes of points (x, y in CSS pixels, milliseconds since the first), and its picture.
 
-    `picture_digest` names the picture's bytes in the vault.
+    `picture_digest` names the picture's bytes in the vault. `typed_name` stands in for the strokes of somebody who
+    cannot draw: the applicant's own name, typed; then there are no strokes.
     """
 
     session_id: str
     strokes: Sequence[Sequence[tuple[int, int, int]]]
     picture_digest: str
     elapsed_ms: int
+    typed_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class ConfirmationView:
     account_fingerprint: str
     decision_text: str
     asked_at: datetime | None = None
+    asked_elapsed_ms: int | None = None
     confirmed_at: datetime | None = None
     confirmed_elapsed_ms: int | None = None
     signed_at: datetime | None = None
@@ -217,17 +220,20 @@ async def sign(db: AsyncSession, actor: Actor, command: Sign, *, clock: Clock) -
     """Sign what was confirmed; the case then waits for its approver. A second sending changes nothing.
 
     Refusals: not_permitted, not_your_hearing, session_not_running, nothing_asked, confirmation_not_ready,
-    signature_empty, signature_too_large.
+    signature_empty, signature_too_large, typed_name_differs.
     """
-    strokes = _checked_strokes(command.strokes)
+    strokes = None if command.typed_name else _checked_strokes(command.strokes)
     case, confirmation = await _asked(db, actor, command.session_id)
+    if command.typed_name and not same_name(command.typed_name, case.applicant_name):
+        raise Refusal("typed_name_differs")
     if confirmation.state is ConfirmationState.SIGNED:
         return await _view(db, case, confirmation)
     confirmation.state = advance_confirmation(confirmation.state, ConfirmationEvent.SIGNED)
     confirmation.signed_at, confirmation.signed_elapsed_ms = clock.now(), command.elapsed_ms
     confirmation.picture_digest = command.picture_digest
-    confirmation.strokes_concealed = conceal(db, strokes)
-    confirmation.strokes_digest = hashlib.sha256(strokes.encode()).hexdigest()
+    if strokes is not None:
+        confirmation.strokes_concealed = conceal(db, strokes)
+        confirmation.strokes_digest = hashlib.sha256(strokes.encode()).hexdigest()
     case.state = advance_case(case.state, CaseEvent.SIGNED)
     await db.flush()
     await _note(
@@ -239,6 +245,7 @@ async def sign(db: AsyncSession, actor: Actor, command: Sign, *, clock: Clock) -
         elapsed_ms=command.elapsed_ms,
         picture_digest=command.picture_digest,
         strokes_digest=confirmation.strokes_digest,
+        typed=bool(command.typed_name),
     )
     return await _view(db, case, confirmation)
 
@@ -333,6 +340,7 @@ async def _view(db: AsyncSession, case: AidCase, confirmation: Confirmation | No
         decision_text=case.decision_text,
         asked_at=asked.asked_at,
         confirmed_at=asked.confirmed_at,
+        asked_elapsed_ms=asked.asked_elapsed_ms,
         confirmed_elapsed_ms=asked.confirmed_elapsed_ms,
         signed_at=asked.signed_at,
         signed_elapsed_ms=asked.signed_elapsed_ms,

@@ -110,6 +110,7 @@ async def _facts(db: AsyncSession, rows: Dossier, signature: str) -> dict[str, o
         "confirmed_at": _moment(said.confirmed_at),
         "confirmed_second": clock_of(said.confirmed_elapsed_ms or 0),
         "signed_at": _moment(said.signed_at),
+        "how_signed": said.how_signed,
         "signed_second": clock_of(said.signed_elapsed_ms or 0),
         "signature": signature,
         "people": [{"part": person.part, "name": person.name or "", "at": _short(person.at)} for person in people],

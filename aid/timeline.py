@@ -200,7 +200,7 @@ def _applicant_steps(rows: Dossier) -> Iterator[Step]:
     detail = f"¥{format_fen(said.amount_fen)} · {rows.account.number_masked}"
     yield Step(said.confirmed_at, "本人确认数额和账号", detail, said.confirmed_elapsed_ms, name, "confirmed")
     if said.signed_at is not None:
-        yield Step(said.signed_at, "本人签名", "手机手写签名", said.signed_elapsed_ms, name, "signed")
+        yield Step(said.signed_at, "本人签名", said.how_signed, said.signed_elapsed_ms, name, "signed")
 
 
 async def _who_was_there(db: AsyncSession, rows: Dossier) -> tuple[str, str]:

@@ -117,6 +117,7 @@ _CASES: dict[str, Text] = {
     "confirmation_not_ready": Text("现在不能办这一步，可能刚刚已经办过。请刷新看一看。"),
     "confirmation_not_signed": Text("本人还没有确认并签名。"),
     "confirmation_outdated": Text("检察官刚刚改过内容，请看新的数额和账号，再确认一次。"),
+    "typed_name_differs": Text("输入的姓名和申请人的姓名不一样，请再看一看。", 400),
     "signature_empty": Text("还没有签名。请用手指在框里写上您的名字。", 400),
     "signature_too_large": Text("签名的笔画太多，存不下。请清除后重新签。", 400),
     "hearing_not_ended": Text("接访还没有结束，录像还没有封存。"),

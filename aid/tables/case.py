@@ -215,6 +215,11 @@ class Confirmation(Base):
     voided_at: Mapped[datetime | None]
     void_reason: Mapped[str | None] = mapped_column(String(40))
 
+    @property
+    def how_signed(self) -> str:
+        """Return in words how the name was given: written, or typed by somebody who cannot draw."""
+        return "手机手写签名" if self.strokes_digest else "手机输入姓名签名"
+
     __table_args__ = (
         ForeignKeyConstraint(["account_id", "case_id"], ["aid_payee_accounts.id", "aid_payee_accounts.case_id"]),
         UniqueConstraint("id", "case_id"),

@@ -280,6 +280,7 @@ async def take_signature(request: web.Request) -> web.StreamResponse:
         strokes=[[(round(p.x), round(p.y), p.t_ms) for p in stroke] for stroke in body.strokes],
         picture_digest=digest,
         elapsed_ms=elapsed_ms,
+        typed_name=(body.typed_name or "").strip()[:60],
     )
     async with request.app[DATABASE].begin() as db:
         view = await sign(db, applicant_actor(request), command, clock=request.app[CLOCK])

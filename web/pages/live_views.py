@@ -134,7 +134,7 @@ def reading_json(view: ConfirmationView, *, verified: bool, running: bool, base:
         "account_masked": view.account_masked,
         "case_number": view.case_number,
         "elapsed_ms": {
-            "asked": None,
+            "asked": view.asked_elapsed_ms,
             "confirmed": view.confirmed_elapsed_ms,
             "signed": view.signed_elapsed_ms,
         },
