@@ -1,10 +1,12 @@
 """The real server in a process of its own, as `make demo` runs it."""
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +34,28 @@ class Server:
 class DemoProcess:
     """`jiefang demo` on ports of its own; it can be stopped and started again on the same data."""
 
-    def __init__(self, var: Path) -> None:
+    def __init__(self, var: Path, *, environment: Mapping[str, str] | None = None, address: str = "") -> None:
+        """`environment` holds further settings; with an `address`, pages are served there too, over TLS."""
+        self._environment = environment or {}
         self._var = var
         self._log = var.with_suffix(".log")
         self._port = free_port(socket.SOCK_STREAM)
         self._media_port = free_media_ports()
         self._process: subprocess.Popen[str] | None = None
-        self.server = Server(f"http://127.0.0.1:{self._port}", var)
+        self._https = bool(address)
+        origin = f"https://{address}:{self._port}" if address else f"http://127.0.0.1:{self._port}"
+        self.server = Server(origin, var)
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
         command = [sys.executable, "-m", "web", "demo", "--var", str(self._var)]
         command += ["--port", str(self._port), "--media-port", str(self._media_port)]
+        command += ["--https"] if self._https else []
+        environment = {**os.environ, **self._environment}
         with self._log.open("a") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         said = []
         for line in self._process.stdout or ():
             said.append(line)

@@ -1,0 +1,106 @@
+"""Hearings over the networks and browsers that people really have: relays, Firefox, a change of address."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.coturn import Coturn, running_coturn
+from tests.browser.people import DESK, PHONE, Camera, come_in, hears_somebody, open_context, sees_movement, sign_in
+from tests.browser.server import DemoProcess, Server
+from tests.support.clips import Clip, applicant_clip, prosecutor_clip
+from web.addresses import own_addresses
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+FAR_FACE = ".person--stage video"
+# Keeps every connection that a page makes, so that a test can ask it how it goes.
+KEEP_CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...how) { super(...how); window.connections.push(this); }
+};
+"""
+# The pair of addresses that the newest connection uses, as [type here, way to the relay, type there].
+CHOSEN_PAIR = """
+async () => {
+  const reports = [...(await window.connections.at(-1).getStats()).values()];
+  const byId = new Map(reports.map((report) => [report.id, report]));
+  const transport = reports.find((report) => report.type === "transport");
+  const pair = byId.get(transport.selectedCandidatePairId);
+  const here = byId.get(pair.localCandidateId);
+  return [here.candidateType, here.relayProtocol ?? "", byId.get(pair.remoteCandidateId).candidateType];
+}
+"""
+
+
+@pytest.fixture
+def quiet_camera(tmp_path: Path) -> Camera:
+    """Its pictures are not kept: the main job's are."""
+    return Camera(tmp_path)
+
+
+@contextmanager
+def chromium(playwright: Playwright, clip: Clip, *arguments: str, program: str = CHROMIUM) -> Iterator[Browser]:
+    """Run a Chromium whose camera shows a clip."""
+    with playwright.chromium.launch(
+        executable_path=program, args=[*QUIET, *clip.chromium_arguments, *arguments]
+    ) as browser:
+        yield browser
+
+
+def own_page(browser: Browser, *, phone: bool = False) -> Page:
+    """Open a page that keeps its connections, as somebody's own."""
+    context = open_context(browser, PHONE if phone else DESK, phone=phone)
+    context.add_init_script(KEEP_CONNECTIONS)
+    return context.new_page()
+
+
+def host_lets_in(desk: Page, server: Server) -> None:
+    """The host signs in, comes to the room and lets the applicant in."""
+    sign_in(desk, server, "wang")
+    desk.get_by_role("link", name="进入接访室").click()
+    desk.locator("#stage-admit").click()
+
+
+def sees_and_hears(page: Page) -> None:
+    """The far person's picture moves and their sound has energy."""
+    page.locator(FAR_FACE).wait_for()
+    expect(page.locator(FAR_FACE)).not_to_have_js_property("videoWidth", 0)
+    assert sees_movement(page, FAR_FACE)
+    assert hears_somebody(page)
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Coturn]:
+    """A TURN relay."""
+    with running_coturn(tmp_path, own_addresses()[-1]) as coturn:
+        yield coturn
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_hearing_is_held_through_a_relay_and_nothing_else(
+    transport: str, relay: Coturn, tmp_path: Path, playwright: Playwright, quiet_camera: Camera
+) -> None:
+    process = DemoProcess(tmp_path / "var", environment=relay.environment(transport))
+    process.start()
+    trust = f"--ignore-certificate-errors-spki-list={relay.key_digest}"
+    try:
+        with (
+            chromium(playwright, applicant_clip(), trust) as applicants,
+            chromium(playwright, prosecutor_clip(), trust) as prosecutors,
+        ):
+            phone, desk = own_page(applicants, phone=True), own_page(prosecutors)
+            come_in(phone, process.server, quiet_camera)
+            host_lets_in(desk, process.server)
+            for page in (phone, desk):
+                sees_and_hears(page)
+                assert cast(list[str], page.evaluate(CHOSEN_PAIR)) == ["relay", transport, "host"]
+    finally:
+        process.stop()
+    assert relay.url(transport) not in process.log()
+    assert ":" + process.server.id_tail not in process.log()
