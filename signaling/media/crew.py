@@ -65,6 +65,7 @@ class Crew:
         for place, outcome in zip(self._places, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 await self._stop_all()
+                self._running.clear()
                 if isinstance(outcome, MediaRefused | WorkerDied):
                     code = outcome.code if isinstance(outcome, MediaRefused) else "died"
                     raise MediaUnavailable(place.port, code) from outcome

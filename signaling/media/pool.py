@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -23,6 +24,7 @@ from signaling.media.crew import Crew, places_for
 from signaling.media.events import (
     HearingLost,
     HearingMoved,
+    JournalFlushed,
     MediaEvent,
     MediaRefused,
     MediaSettings,
@@ -78,14 +80,16 @@ class PlacedHearing:
     """How many offers were made in all: each worker numbers its own from one."""
     offers_before: int = 0
     """How many of those the workers before the present one made."""
-    anchor: Moment | None = None
-    anchored_at: float = 0.0
+    started_at: datetime | None = None
+    started_s: float = inf
+    """When the recording began: by the wall, and by our monotonic clock."""
 
     def put(self, worker: RemoteWorker, now: Moment) -> None:
         """Note where it runs, and where its recording stands."""
         self.worker = worker
         self.offers_before = self.offers
-        self.anchor, self.anchored_at = now, time.monotonic()
+        self.started_at = now.at - timedelta(milliseconds=now.elapsed_ms)
+        self.hear_position(now.elapsed_ms)
         self.placed.set()
 
     def take_from(self, worker: RemoteWorker) -> None:
@@ -95,12 +99,16 @@ class PlacedHearing:
             self.cut_off |= self.seats
             self.seats.clear()
 
+    def hear_position(self, elapsed_ms: int) -> None:
+        """Take the worker's word for where the recording stands; of several, the one that was least long on its way."""
+        self.started_s = min(self.started_s, time.monotonic() - elapsed_ms / 1000)
+
     def position(self) -> Moment | None:
         """Return where the recording stands: it goes with the clock, also between two workers."""
-        if self.anchor is None:
+        if self.started_at is None:
             return None
-        passed_ms = int((time.monotonic() - self.anchored_at) * 1000)
-        return Moment(self.anchor.elapsed_ms + passed_ms, self.anchor.at + timedelta(milliseconds=passed_ms))
+        elapsed = timedelta(seconds=max(0.0, time.monotonic() - self.started_s))
+        return Moment(elapsed // timedelta(milliseconds=1), self.started_at + elapsed)
 
 
 class MediaPool:
@@ -124,6 +132,11 @@ class MediaPool:
     def workers(self) -> tuple[RemoteWorker, ...]:
         """The workers that run now."""
         return self._crew.running
+
+    def carrier(self, hearing_id: str) -> RemoteWorker | None:
+        """Return the worker that carries a hearing; None when none does at the moment."""
+        hearing = self._hearings.get(hearing_id)
+        return hearing.worker if hearing is not None and hearing.placed.is_set() else None
 
     async def __aenter__(self) -> "MediaPool":
         """Start every worker. Raises MediaUnavailable when one cannot be."""
@@ -203,7 +216,10 @@ class MediaPool:
     async def record_event(self, hearing_id: str, event: Mapping[str, Json]) -> Moment:
         """Write an event into the journal, once at least. Raises MediaRefused; ValueError when it is not JSON."""
         text = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
-        return _expected(await self._ask(hearing_id, RecordEvent(hearing_id, text)), Moment)
+        moment = _expected(await self._ask(hearing_id, RecordEvent(hearing_id, text)), Moment)
+        if (hearing := self._hearings.get(hearing_id)) is not None:
+            hearing.hear_position(moment.elapsed_ms)
+        return moment
 
     def position(self, hearing_id: str) -> Moment | None:
         """Return where the recording stands, or None when there is none."""
@@ -316,7 +332,9 @@ class MediaPool:
         hearing = self._hearings.get(event.hearing_id)
         if hearing is None or hearing.worker is not worker:
             return
-        if isinstance(event, OfferReady):
+        if isinstance(event, JournalFlushed):
+            hearing.hear_position(event.elapsed_ms)
+        elif isinstance(event, OfferReady):
             event = msgspec.structs.replace(event, offer_id=hearing.offers_before + event.offer_id)
             hearing.offers = max(hearing.offers, event.offer_id)
         self._tell(event)
