@@ -5,16 +5,15 @@ with Ed25519: so whichever of the two was changed, the other tells. Files only, 
 stands on this too.
 """
 
-import base64
 import hashlib
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from records.chain import Json, canonical, read_base64
+from records.chain import Json, canonical
 from records.journal_reading import Event, JournalFault, Packet, SegmentStart, number_of, read_segment, segment_paths
+from records.seals import make_seal, sealed_digest
 from records.signing import SigningKey, VerifyKey
 from records.vault import write_durably
 
@@ -147,26 +146,11 @@ def compose(survey: Survey, *, facts: Mapping[str, Json], key_id: str) -> bytes:
 
 def seal_directory(directory: Path, manifest: bytes, key: SigningKey) -> None:
     """Write manifest and signature beside the journal, durably. Blocking."""
-    digest = hashlib.sha256(manifest).hexdigest()
-    signature = base64.b64encode(key.sign(_statement(digest, key.key_id))).decode()
-    statement = canonical({"manifest": digest, "key_id": key.key_id, "signature": signature})
+    seal = make_seal(_PURPOSE, "manifest", manifest, key)
     write_durably(directory / MANIFEST, manifest)
-    write_durably(directory / SIGNATURE, statement + b"\n")
+    write_durably(directory / SIGNATURE, seal)
 
 
 def signed_digest(signature_file: bytes, key: VerifyKey) -> str | None:
     """Return the digest that a signature file vouches for with this key; None when it vouches for nothing."""
-    try:
-        fields = json.loads(signature_file)
-        digest, key_id = fields["manifest"], fields["key_id"]
-        signature = read_base64(fields["signature"])
-        # A byte changed in the spelling alone (a space, an escape) is a change all the same.
-        if signature_file != canonical(fields) + b"\n" or not isinstance(digest, str) or signature is None:
-            return None
-        return digest if key.verify(signature, _statement(digest, key_id)) else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def _statement(digest: str, key_id: str) -> bytes:
-    return canonical({"purpose": _PURPOSE, "manifest": digest, "key_id": key_id})
+    return sealed_digest(signature_file, _PURPOSE, "manifest", key)

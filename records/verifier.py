@@ -97,18 +97,19 @@ class _Chain:
             yield _bad("entries_missing", first=expected, last=entry.sequence - 1)
         elif entry.previous != self.digest:
             yield _bad("chain_broken", sequence=entry.sequence)
-        if _recomputed(entry) != entry.digest:
+        if recomputed_digest(entry) != entry.digest:
             yield _bad("entry_changed", sequence=entry.sequence)
         self.last, self.digest = entry.sequence, entry.digest
         if entry.sequence in self._wanted:
             self.digests[entry.sequence] = entry.digest
 
 
-def _recomputed(entry: ExportedEntry) -> str | None:
+def recomputed_digest(entry: ExportedEntry) -> str | None:
+    """Return the digest that an entry should have; None when it holds what no entry of ours can."""
     try:
         return digest_of(entry)
     except (CanonicalizationError, UnicodeError):
-        return None  # numbers or characters that no entry of ours has
+        return None
 
 
 def _check_heads(chain: _Chain, heads: Sequence[SignedHead]) -> Iterator[Finding]:

@@ -203,10 +203,8 @@ async def note_played(db: AsyncSession, actor: Actor, session_id: str, *, clock:
 
     Raises Refusal: not_permitted, session_unknown, playback_missing.
     """
-    actor.require(Permission.PLAY_RECORDING)
     session = await session_of(db, session_id)
-    if actor.office_id not in {session.office_id, session.far_office_id}:
-        raise Refusal("not_permitted", permission=Permission.PLAY_RECORDING.value)
+    _require_part_in(session, actor)
     files = list(await db.scalars(select(PlaybackFile).where(PlaybackFile.session_id == session_id)))
     if not files:
         raise Refusal("playback_missing")
@@ -221,6 +219,35 @@ async def note_played(db: AsyncSession, actor: Actor, session_id: str, *, clock:
         clock=clock,
     )
     return files
+
+
+async def note_exported(
+    db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock
+) -> tuple[Session, Recording, list[PlaybackFile]]:
+    """Hand out what an evidence bundle is made of, and take down who took it: somebody of an office that took part.
+
+    Raises Refusal: not_permitted, session_unknown, recording_not_sealed.
+    """
+    session = await session_of(db, session_id)
+    if actor.kind is not ActorKind.SYSTEM:
+        _require_part_in(session, actor)
+    recording = await _recording(db, session_id)
+    if recording is None or recording.state is not RecordingState.SEALED:
+        raise Refusal("recording_not_sealed")
+    files = list(
+        await db.scalars(
+            select(PlaybackFile).where(PlaybackFile.session_id == session_id).order_by(PlaybackFile.seat_id)
+        )
+    )
+    details: dict[str, Json] = {"manifest": recording.manifest_digest, "files": len(files)}
+    await _record(db, actor, "EvidenceExported", recording, clock, details)
+    return session, recording, files
+
+
+def _require_part_in(session: Session, actor: Actor) -> None:
+    actor.require(Permission.PLAY_RECORDING)
+    if actor.office_id not in {session.office_id, session.far_office_id}:
+        raise Refusal("not_permitted", permission=Permission.PLAY_RECORDING.value)
 
 
 def _require_state(session: Session, state: SessionState) -> None:

@@ -21,9 +21,10 @@ from web.addresses import own_addresses
 from web.app import make_app
 from web.certificates import ensure_certificate
 from web.demo import prepare_demo, say_who_signs_in
+from web.keeping_commands import export
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
 from web.simulator.applicant import Options, Outcome, run
-from web.verify import verify_installation
+from web.verify import verify_evidence, verify_installation
 
 T = TypeVar("T")
 
@@ -110,16 +111,30 @@ def simulate_applicant(url: str, id_tail: str, refuse: bool, insecure: bool) -> 
 
 
 @main.command()
-@click.option("--var", "var", type=click.Path(path_type=Path, exists=True), default=Path("var"), show_default=True)
+@click.argument("bundle", type=click.Path(path_type=Path, exists=True), required=False)
+@click.option("--var", "var", type=click.Path(path_type=Path), default=Path("var"), show_default=True, help="数据目录")
 @click.option(
     "--key", "key_file", type=click.Path(path_type=Path, exists=True), help="本院公钥（PEM）；缺省用数据目录里的"
 )
-def verify(var: Path, key_file: Path | None) -> None:
-    """离线核对审计链、录音录像、文书和账目，用人话说出结果。"""
-    report = asyncio.run(verify_installation(var, key_file))
+@click.option("--rebuild", type=click.Path(path_type=Path), help="在这个目录里由证据包的原始记录重新生成录像，并对照")
+def verify(bundle: Path | None, var: Path, key_file: Path | None, rebuild: Path | None) -> None:
+    """离线核对证据包 BUNDLE；不给 BUNDLE 时，核对本机的审计链、录音录像、文书和账目。用人话说出结果。"""
+    if bundle is not None and key_file is None:
+        raise click.UsageError("核对证据包要用 --key 给出从别的途径取得的本院公钥。")
+    if bundle is None and rebuild is not None:
+        raise click.UsageError("--rebuild 要和证据包一起用。")
+    if bundle is not None and key_file is not None:
+        report = verify_evidence(bundle, key_file, rebuild)
+    elif var.exists():
+        report = asyncio.run(verify_installation(var, key_file))
+    else:
+        raise click.UsageError(f"没有数据目录 {var}。")
     for line in report.lines:
         click.echo(line)
     sys.exit(0 if report.whole else 1)
+
+
+main.add_command(export)
 
 
 def _settings() -> Settings:

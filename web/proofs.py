@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy import select
 
+from records.bundle import VAULT_DETAILS
 from records.trail import TrailEntry, entries_of
 from records.verifier import Finding, verify_recording, verify_vault
 from sessions.tables import Recording
 from web.findings import describe
 from web.keys import DATABASE, SETTINGS, SIGNING_KEY
-
-VAULT_DETAILS = ("manifest", "digest", "file_digest", "answer_digest", "picture_digest", "receipt_digest")
-"""In which details of trail entries the digest of a file in the vault stands."""
 
 
 @dataclass(frozen=True, slots=True)

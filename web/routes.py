@@ -2,7 +2,7 @@
 
 from records.actors import Permission
 from web.access import Access, Public, Route, Staff
-from web.pages import applicant, cases, health, hearings, payments, room, sign_in, trail, verify
+from web.pages import applicant, cases, evidence, health, hearings, payments, room, sign_in, trail, verify
 
 ANYBODY = Public()
 ANY_STAFF = Staff(None)
@@ -30,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
         hearings.send_playback,
         _staff(Permission.PLAY_RECORDING),
     ),
+    Route("POST", "/sessions/{session_id}/evidence", evidence.send_bundle, _staff(Permission.PLAY_RECORDING)),
     # cases
     Route("GET", "/cases", cases.show_cases, _staff(Permission.SEE_CASES)),
     Route("GET", "/cases/{case_id}", cases.show_case, _staff(Permission.SEE_CASES)),

@@ -19,6 +19,7 @@ TEXTS: dict[str, str] = {
     "CheckSettled": "记下一项核验结果",
     "ConsentGiven": "同意告知事项",
     "DecisionReadOut": "宣读决定，请本人确认",
+    "EvidenceExported": "导出证据包",
     "FundAppropriated": "拨入预算",
     "FundOpened": "建立资金",
     "HearingBooked": "约好接访",

@@ -1,0 +1,138 @@
+"""Whoever has a bundle and the public key can check everything, and nobody can change a byte unseen."""
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from records.bundle import verify_bundle
+from records.signing import SigningKey, VerifyKey
+from tests.integration.evidence.conftest import Evidence
+from web.__main__ import main
+from web.simulator.person import DEMO_APPLICANT
+
+
+def verify(bundle: Path, key: Path, tmp_path: Path) -> list[str]:
+    """Return the codes of what is wrong with a bundle."""
+    workspace = tmp_path / "workspace"
+    shutil.rmtree(workspace, ignore_errors=True)
+    workspace.mkdir()
+    found = verify_bundle(bundle, VerifyKey.load(key), workspace)
+    return [" ".join([one.code, *map(str, one.params.values())]) for one in found if not one.ok]
+
+
+def test_a_bundle_is_whole_and_says_so_in_words(evidence: Evidence) -> None:
+    result = CliRunner().invoke(main, ["verify", str(evidence.bundle), "--key", str(evidence.key)])
+    assert result.exit_code == 0, result.output
+    assert "全部核对过，没有被改动。" in result.output
+    assert "审计链摘录完整" in result.output
+    assert "付款事实 4 条" in result.output
+
+
+def test_any_zip_program_opens_it_and_it_explains_itself(evidence: Evidence, tmp_path: Path) -> None:
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        archive.extractall(tmp_path / "opened")  # it is ours
+    assert names[0] == "README.md"
+    assert {"recording/manifest.json", "recording/segment-000001.jfj", "facts.json", "bundle.sig"} <= set(names)
+    assert len([name for name in names if name.startswith("playback/")]) == 1
+    assert "怎样核对" in (tmp_path / "opened" / "README.md").read_text("utf-8")
+    assert verify(tmp_path / "opened", evidence.key, tmp_path) == []
+
+
+def test_nobody_elses_entries_are_told(evidence: Evidence) -> None:
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        lines = [json.loads(line) for line in archive.read("trail/extract.jsonl").splitlines()]
+        everything = b"".join(archive.read(name) for name in archive.namelist() if not name.startswith("playback"))
+    events = {line["event"] for line in lines if "event" in line}
+    sealed = [line for line in lines if "event" not in line]
+    assert {"IdentityVerified", "AidSigned", "PaymentSettled", "RecordingSealed", "EvidenceExported"} <= events
+    assert not events & {"StaffSignedIn", "FundAppropriated"}
+    assert sealed
+    assert all(line.keys() == {"sequence", "content"} for line in sealed)
+    assert DEMO_APPLICANT.id_number.encode() not in everything
+    assert not re.search(rb"[^0-9a-f]6217[0-9]{12,15}[^0-9a-f]", everything)
+
+
+def test_one_byte_changed_in_any_member_is_found_and_named(evidence: Evidence, tmp_path: Path) -> None:
+    whole = evidence.bundle.read_bytes()
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        members = [(info.filename, info.header_offset, info.file_size) for info in archive.infolist()]
+    broken = tmp_path / "broken.zip"
+    for name, offset, size in members:
+        begins = offset + 30 + len(name.encode()) + 20
+        for place in {begins, begins + size // 2, begins + size - 1}:
+            broken.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            found = verify(broken, evidence.key, tmp_path)
+            named = f"member_changed {name}"
+            assert named in found or (name.startswith("bundle.") and any(code.startswith("bundle_") for code in found))
+
+
+def test_any_other_byte_changed_is_found(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> None:
+    whole = evidence.bundle.read_bytes()
+    tmp_path = tmp_path_factory.mktemp("flips")
+    broken = tmp_path / "broken.zip"
+
+    @settings(max_examples=60)
+    @given(place=st.integers(0, len(whole) - 1), bits=st.integers(1, 255))
+    def changed(place: int, bits: int) -> None:
+        broken.write_bytes(whole[:place] + bytes([whole[place] ^ bits]) + whole[place + 1 :])
+        assert verify(broken, evidence.key, tmp_path)
+
+    changed()
+
+
+def test_the_wrapping_is_covered_to_the_byte(evidence: Evidence, tmp_path: Path) -> None:
+    whole = evidence.bundle.read_bytes()
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        directory_at = archive.start_dir
+    broken = tmp_path / "broken.zip"
+    for place in [*range(0, 59, 2), *range(directory_at, len(whole), 37)]:
+        broken.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        assert verify(broken, evidence.key, tmp_path), place
+    for other in (whole + b"\0", whole[:-1], b"\0" + whole, whole[: len(whole) // 2], b""):
+        broken.write_bytes(other)
+        assert verify(broken, evidence.key, tmp_path)
+
+
+def test_another_offices_key_proves_nothing(evidence: Evidence, tmp_path: Path) -> None:
+    SigningKey.generate().public.save(tmp_path / "stranger.pem")
+    found = verify(evidence.bundle, tmp_path / "stranger.pem", tmp_path)
+    assert "bundle_seal_wrong" in found
+    assert "signature_wrong" in found
+    assert any(code.startswith("head_forged") for code in found)
+
+
+def test_playback_files_can_be_made_again_from_the_journal(evidence: Evidence, tmp_path: Path) -> None:
+    arguments = ["verify", str(evidence.bundle), "--key", str(evidence.key), "--rebuild", str(tmp_path / "again")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "每一帧画面、每一段声音都相同" in result.output
+    assert list((tmp_path / "again").glob("*.webm"))
+
+
+def test_a_bundle_without_a_key_is_not_checked(evidence: Evidence) -> None:
+    result = CliRunner().invoke(main, ["verify", str(evidence.bundle)])
+    assert result.exit_code == 2
+    assert "--key" in result.output
+
+
+def test_the_office_can_export_at_the_command_line_by_the_hearings_number(evidence: Evidence, tmp_path: Path) -> None:
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        number = json.loads(archive.read("bundle.json"))["session"]["number"]
+    bundle = tmp_path / "again.zip"
+    result = CliRunner().invoke(main, ["export", number, "--to", str(bundle)], env=evidence.environment)
+    assert result.exit_code == 0, result.output
+    assert verify(bundle, evidence.key, tmp_path) == []
+    with zipfile.ZipFile(bundle) as archive:
+        lines = [json.loads(line) for line in archive.read("trail/extract.jsonl").splitlines()]
+    exports = [line for line in lines if line.get("event") == "EvidenceExported"]
+    assert exports[0]["actor_kind"] == "staff"
+    assert exports[-1]["actor_id"].startswith("command-line/")

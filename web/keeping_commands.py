@@ -1,0 +1,107 @@
+"""Commands for those who keep the records: `jiefang export`."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from sqlalchemy import or_, select
+
+from records.clock import SystemClock
+from records.database import Database
+from records.personal import PersonalData
+from records.refusals import Refusal
+from records.signing import KeyUnreadable, SigningKey
+from records.vault import Vault, VaultDamaged
+from sessions.tables import Session
+from web.exports import Exporter, command_line_actor
+from web.refusal_texts import sentence
+from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
+
+T = TypeVar("T")
+
+VAR = click.option(
+    "--var",
+    "var",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="演示的数据目录；不给时按环境变量里的设置",
+)
+
+
+def settings_for(var: Path | None) -> Settings:
+    """Return the settings of the demonstration below `var`, or those of the environment; leave with a word if none."""
+    try:
+        if var is None:
+            return read_settings()
+        if not (var / "secrets" / "office.pem").exists():
+            raise SettingsIncomplete([f"{var} 里没有演示的密钥"])
+        return demo_settings(var, port=0, media_port=0, addresses=("127.0.0.1",), tls=False)
+    except SettingsIncomplete as error:
+        click.echo("设置不完整：", err=True)
+        for problem in error.problems:
+            click.echo(f"  · {problem}", err=True)
+        sys.exit(2)
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the installation's database."""
+    return Database(
+        settings.database_url, personal=PersonalData(bytes.fromhex(settings.personal_key.get_secret_value()))
+    )
+
+
+def run_with_database(settings: Settings, job: Callable[[Database], Coroutine[object, object, T]]) -> T:
+    """Run a job on the database and close it; a refusal is told and ends the command."""
+
+    async def whole() -> T:
+        database = open_database(settings)
+        try:
+            return await job(database)
+        finally:
+            await database.dispose()
+
+    try:
+        return asyncio.run(whole())
+    except Refusal as refusal:
+        click.echo(sentence(refusal), err=True)
+    except VaultDamaged as damage:
+        click.echo(f"存放的一份文件不见了或被改过，摘要 {damage.digest}。请先运行 jiefang verify。", err=True)
+    except (KeyUnreadable, OSError) as error:
+        click.echo(f"没能完成：{error}", err=True)
+    sys.exit(1)
+
+
+@click.command()
+@click.argument("session")
+@VAR
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="证据包写到这个文件"
+)
+def export(session: str, var: Path | None, target: Path) -> None:
+    """把接访 SESSION（编号或内部标识）的全部证据装进一个文件，别人用本院公钥就能核对。导出会留下记录。"""
+    settings = settings_for(var)
+
+    async def job(database: Database) -> None:
+        async with database.read() as db:
+            found = await db.scalar(select(Session.id).where(or_(Session.id == session, Session.number == session)))
+        if found is None:
+            raise Refusal("session_unknown")
+        exporter = Exporter(
+            database,
+            Vault(settings.data_dir / "vault"),
+            SigningKey.load(settings.signing_key_file),
+            settings,
+            SystemClock(),
+        )
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with part.open("w+b") as file:
+                await exporter.export(command_line_actor(), found, file)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    run_with_database(settings, job)
+    click.echo(f"证据包已写到 {target}。核对：jiefang verify {target} --key office-public.pem")
