@@ -109,6 +109,10 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         return refusal_response(request, Refusal("too_large"))
     except web.HTTPException:
         raise
+    except ConnectionResetError:
+        # The browser is gone: there is nobody to answer, and nothing of ours has failed.
+        log.info("browser gone: %s", request.path)
+        raise
     except Exception:
         log.exception("request failed: %s %s", request.method, request.path)
         return refusal_response(request, Refusal("our_fault"))

@@ -48,21 +48,21 @@ def playwright() -> Iterator[Playwright]:
         yield driver
 
 
-def _launch(playwright: Playwright, clip: Clip) -> Browser:
+def launch(playwright: Playwright, clip: Clip) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *clip.chromium_arguments])
 
 
 @pytest.fixture
 def applicants_browser(playwright: Playwright) -> Iterator[Browser]:
     """A browser whose camera shows the drawn applicant."""
-    with _launch(playwright, applicant_clip()) as browser:
+    with launch(playwright, applicant_clip()) as browser:
         yield browser
 
 
 @pytest.fixture
 def prosecutors_browser(playwright: Playwright) -> Iterator[Browser]:
     """A browser whose camera shows the drawn prosecutor."""
-    with _launch(playwright, prosecutor_clip()) as browser:
+    with launch(playwright, prosecutor_clip()) as browser:
         yield browser
 
 

@@ -10,6 +10,14 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.coturn import Coturn, running_coturn
+from tests.browser.firefox import (
+    FirefoxPage,
+    come_in_by_firefox,
+    hears_somebody_in_firefox,
+    host_comes_by_firefox,
+    running_firefox,
+    sees_movement_in_firefox,
+)
 from tests.browser.people import DESK, PHONE, Camera, come_in, hears_somebody, open_context, sees_movement, sign_in
 from tests.browser.server import DemoProcess, Server
 from tests.support.clips import Clip, applicant_clip, prosecutor_clip
@@ -104,3 +112,44 @@ def test_a_hearing_is_held_through_a_relay_and_nothing_else(
         process.stop()
     assert relay.url(transport) not in process.log()
     assert ":" + process.server.id_tail not in process.log()
+
+
+@pytest.fixture
+def firefox() -> Iterator[FirefoxPage]:
+    """A Firefox, which has a made-up camera of its own and no preference that lets it use loopback."""
+    assert len(own_addresses()) > 1, "this machine has no address but loopback, which Firefox does not use"
+    with running_firefox() as page:
+        yield page
+
+
+def firefox_sees_and_hears(page: FirefoxPage) -> None:
+    """The far person's picture moves and their sound has energy, as Firefox shows it."""
+    page.wait_for(FAR_FACE)
+    assert sees_movement_in_firefox(page, FAR_FACE)
+    assert hears_somebody_in_firefox(page)
+
+
+def test_an_applicant_with_firefox_and_a_host_with_chromium_see_and_hear_each_other(
+    server: Server, firefox: FirefoxPage, prosecutors_browser: Browser
+) -> None:
+    assert "firefox" in firefox.version().lower()
+    come_in_by_firefox(firefox, server)
+    desk = own_page(prosecutors_browser)
+    host_lets_in(desk, server)
+    firefox.wait_for("[data-step=room]")
+    firefox_sees_and_hears(firefox)
+    sees_and_hears(desk)
+    desk.keyboard.press("Space")
+    expect(desk.locator("#stills img")).to_have_count(1)
+
+
+def test_a_host_with_firefox_and_an_applicant_with_chromium_see_and_hear_each_other(
+    server: Server, firefox: FirefoxPage, applicants_browser: Browser, quiet_camera: Camera
+) -> None:
+    phone = own_page(applicants_browser, phone=True)
+    come_in(phone, server, quiet_camera)
+    host_comes_by_firefox(firefox, server)
+    firefox.click("#stage-admit")
+    expect(phone.locator("[data-step=room]")).to_be_visible()
+    firefox_sees_and_hears(firefox)
+    sees_and_hears(phone)
