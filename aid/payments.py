@@ -36,7 +36,6 @@ from aid.states import (
 )
 from aid.tables import AidCase, Batch, Fund, Order, PayeeAccount, Verification
 from aid.texts import passage
-from records import outbox
 from records.actors import Actor, Permission
 from records.clock import Clock
 from records.personal import fingerprint, reveal
@@ -204,8 +203,6 @@ async def release(db: AsyncSession, actor: Actor, command: Release, *, vault: Va
         order.state = advance_order(order.state, OrderEvent.HELD_BACK)
         order.held_back_code = why.code
     await db.flush()
-    payload = {"batch_id": batch.id, "file_digest": batch.file_digest, "file_name": batch.file_name}
-    await outbox.put(db, "batch_released", payload, key=f"batch_released/{batch.id}", clock=clock)
     await _note_release(db, actor, batch, going, staying, clock)
     return batch
 

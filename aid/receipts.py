@@ -15,14 +15,12 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from weasyprint import HTML
-from weasyprint.urls import URLFetcher
 
 from aid.money import capital_numerals, format_fen
 from aid.rules import check_category, rules_of
 from aid.states import OrderState
 from aid.tables import BankAnswer, BankAnswerLine, Fund
-from aid.timeline import Dossier, dossier, four_people
+from aid.timeline import Dossier, dossier, far_end_present, four_people
 from records.actors import Actor, ActorKind, Permission
 from records.refusals import Refusal
 from records.vault import Vault
@@ -57,6 +55,10 @@ async def receipt_pdf(db: AsyncSession, actor: Actor, order_id: str, *, vault: V
 
 
 def _render(facts: Mapping[str, object], reference: str) -> bytes:
+    # Loaded when the first receipt is asked for: it takes longer than everything else at the server's start.
+    from weasyprint import HTML
+    from weasyprint.urls import URLFetcher
+
     # The signature is in the page itself; nothing is fetched from anywhere, and trying to would stop the rendering.
     fetcher = URLFetcher(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
     html = HTML(string=_TEMPLATE.render(facts), url_fetcher=fetcher)
@@ -135,8 +137,7 @@ async def _digests(db: AsyncSession, rows: Dossier) -> list[tuple[str, str]]:
 
 
 async def _far_end(db: AsyncSession, session_id: str) -> str:
-    seats = select(Seat).where(Seat.session_id == session_id, Seat.role == SeatRole.FAR_END)
-    return "、".join(f"{seat.office_name} {seat.display_name}" for seat in await db.scalars(seats))
+    return "、".join(f"{seat.office_name} {seat.display_name}" for seat in await far_end_present(db, session_id))
 
 
 def clock_of(elapsed_ms: int) -> str:

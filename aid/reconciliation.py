@@ -21,7 +21,6 @@ from aid.notes import note
 from aid.states import CaseEvent, OrderEvent, OrderState, advance_case, advance_order
 from aid.tables import AidCase, BankAnswer, BankAnswerLine, Batch, Fund, Order, PayeeAccount
 from aid.texts import line as one_line
-from records import outbox
 from records.actors import Actor, Permission
 from records.clock import Clock
 from records.personal import reveal
@@ -239,10 +238,6 @@ async def _tell(
     settled = [
         (line, order) for (line, order), what in zip(pairs, outcomes, strict=True) if what in ("paid", "returned")
     ]
-    for line, order in settled:
-        topic = "order_paid" if line.status is LineStatus.PAID else "order_returned"
-        payload = {"order_id": order.id, "case_id": order.case_id, "session_id": order.session_id}
-        await outbox.put(db, topic, payload, key=f"{topic}/{order.id}", clock=clock)
     for line, order in settled:
         await note(
             db,

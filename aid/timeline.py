@@ -25,7 +25,7 @@ from aid.tables import (
 )
 from records.refusals import Refusal
 from sessions.seats import SeatRole
-from sessions.tables import Recording, Seat, Session
+from sessions.tables import PresenceSpan, Recording, Seat, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +203,19 @@ def _applicant_steps(rows: Dossier) -> Iterator[Step]:
         yield Step(said.signed_at, "本人签名", said.how_signed, said.signed_elapsed_ms, name, "signed")
 
 
+async def far_end_present(db: AsyncSession, session_id: str) -> list[Seat]:
+    """Return the seats of the far end whose holders came to the session; who was only invited was not there."""
+    came = select(PresenceSpan.seat_id).where(PresenceSpan.session_id == session_id)
+    query = select(Seat).where(Seat.session_id == session_id, Seat.role == SeatRole.FAR_END, Seat.id.in_(came))
+    return list(await db.scalars(query))
+
+
 async def _who_was_there(db: AsyncSession, rows: Dossier) -> tuple[str, str]:
     if rows.session is None:
         return "", ""
     seats = (await db.scalars(select(Seat).where(Seat.session_id == rows.session.id))).all()
     host = next((seat.display_name for seat in seats if seat.role is SeatRole.HOST), "")
-    far = [f"{seat.display_name}（{seat.office_name}）在场" for seat in seats if seat.role is SeatRole.FAR_END]
+    far = [f"{seat.display_name}（{seat.office_name}）在场" for seat in await far_end_present(db, rows.session.id)]
     length = rows.recording.duration_ms if rows.recording else None
     recorded = [f"录音录像 {length // 60_000} 分 {length // 1000 % 60:02d} 秒"] if length is not None else []
     return host, "，".join([f"{host}主持", *far, *recorded])

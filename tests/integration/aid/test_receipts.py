@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+from sqlalchemy import select
 
 from aid.receipts import receipt_pdf
+from aid.timeline import order_timeline
 from records.actors import Actor, ActorKind, Role
 from records.refusals import Refusal
+from sessions.seats import SeatRole
+from sessions.tables import PresenceSpan, Seat
 from tests.integration.aid.world import World, applicant_of
 
 
@@ -42,6 +46,23 @@ async def test_a_receipt_says_who_got_how_much_and_when_she_confirmed(world: Wor
         assert expected in text
     assert "62170012345" not in text
     assert len(pikepdf.open(io.BytesIO(pdf)).pages) == 1
+
+
+async def test_only_those_who_came_are_named_as_present(world: World, tmp_path: Path) -> None:
+    absent = await world.paid_order()
+    order = await world.paid_order()
+    async with world.begin() as db:
+        seat_id = (
+            await db.scalars(select(Seat.id).where(Seat.session_id == order.session_id, Seat.role == SeatRole.FAR_END))
+        ).one()
+        db.add(PresenceSpan(session_id=order.session_id, seat_id=seat_id, entered_at=world.clock.now()))
+    async with world.database.read() as db:
+        without = text_of(await receipt_pdf(db, world.releaser, absent.id, vault=world.vault), tmp_path)
+        with_her = text_of(await receipt_pdf(db, world.releaser, order.id, vault=world.vault), tmp_path)
+        told = [step.detail for step in await order_timeline(db, absent.id)]
+    assert "刘敏" not in without
+    assert not any("刘敏" in detail for detail in told)
+    assert "刘敏在场" in with_her
 
 
 async def test_the_same_receipt_is_the_same_to_the_byte(world: World) -> None:
