@@ -7,7 +7,7 @@ PORT ?= 8080
 MEDIA_PORT ?= 8443
 VAR ?= var
 
-.PHONY: help setup setup-dev demo demo-reset test check lint types directions messages lock migration clean
+.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions lock migration clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ types:
 
 directions:
 	$(BIN)/lint-imports
+
+crash-media: setup-dev ## Kill media workers and the server in live hearings and check what is left (ROUNDS=50)
+	@$(BIN)/python -m tests.load.crash_media --rounds $(or $(ROUNDS),50)
 
 lock: ## Pin and hash all dependencies anew
 	for set in base dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
