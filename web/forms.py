@@ -40,6 +40,18 @@ async def read_fields(request: web.Request, **limits: int) -> dict[str, str]:
     return fields
 
 
+async def read_choices(request: web.Request, name: str, *, limit: int) -> tuple[str, ...]:
+    """Return what was ticked under a name; raise `Refusal("malformed")` for what no box of ours holds.
+
+    `limit` is in characters of each; ours hold ids.
+    """
+    chosen = (await read_form(request)).getall(name, ())
+    values = tuple(value for value in chosen if isinstance(value, str))
+    if len(values) < len(chosen) or any(len(value) > limit or "\x00" in value for value in values):
+        raise Refusal("malformed")
+    return values
+
+
 async def read_json(request: web.Request, kind: type[T]) -> T:
     """Return the request's JSON as a `kind`; raise `Refusal("malformed")` when it is not one."""
     body = await request.read()

@@ -173,6 +173,9 @@ def guard(access: Access) -> Callable[[Handler], Handler]:
 
     def wrap(handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
+            if any("\x00" in part for part in request.match_info.values()):
+                # No address of ours holds one, and PostgreSQL cannot even look for it.
+                raise Refusal("page_unknown")
             _let_in(request, access)
             if request.method not in ("GET", "HEAD"):
                 await request.app[LIMITS].spend(WRITE, request[DEVICE])

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import ClientSession, CookieJar, FormData
+from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, FormData
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 from sqlalchemy import select, update
@@ -34,7 +34,7 @@ from records.trail import TrailEntry
 from sessions.seats import SeatRole
 from sessions.tables import Office, Seat, Session
 from tests.support.database import PERSONAL_KEY
-from tests.support.room_page import Page
+from tests.support.room_page import Message, Page
 from web.accounts.logins import hash_password, sign_in_seat
 from web.accounts.tables import Staff
 from web.app import make_app
@@ -89,6 +89,29 @@ class Answer:
         return self.headers.get("Location", "")
 
 
+class OpenPage(Page):
+    """A page that reads on while nobody waits for it, as browsers do: it answers pings however long a step takes."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        super().__init__(socket)
+        self._arrived: asyncio.Queue[Message | None] = asyncio.Queue()
+
+    async def read_on(self) -> None:
+        """Read until the socket is closed."""
+        try:
+            while True:
+                self._arrived.put_nowait(await super().next())
+        except EOFError:
+            self._arrived.put_nowait(None)
+
+    async def next(self) -> Message:
+        """Return the next message. Raises EOFError with the close code."""
+        message = await self._arrived.get()
+        if message is None:
+            raise EOFError(self._socket.close_code)
+        return message
+
+
 class Visitor:
     """One browser: its cookies, its form token, and what it asks for."""
 
@@ -138,10 +161,10 @@ class Visitor:
         """Post JSON as a page's script does."""
         return await self.ask("POST", path, json=body, headers={"X-CSRF-Token": await self.token()})
 
-    async def joins(self, session_id: str, who: str, *, takeover: bool = False) -> Page:
+    async def joins(self, session_id: str, who: str, *, takeover: bool = False) -> "OpenPage":
         """Open the socket of a hearing as `staff` or as `applicant`."""
         query = {"as": who, "takeover": str(int(takeover))}
-        return Page(await self.http.ws_connect(f"{self.origin}/ws/hearings/{session_id}", params=query))
+        return OpenPage(await self.http.ws_connect(f"{self.origin}/ws/hearings/{session_id}", params=query))
 
     async def signs_in(self, user_name: str) -> Answer:
         """Sign in as a member of staff."""
@@ -258,14 +281,18 @@ class House:
             assert (await gao.send("/hearing/consents", {"kind": kind})).status == 200
         desk = await wang.joins(self.session_id, "staff")
         phone = await gao.joins(self.session_id, "applicant")
-        me = (await phone.told("room"))["you"]
-        await desk.sees(me, present=True)
-        await desk.say("admit", seat_id=me)
-        await phone.told("room", phase="in_session")
-        async with asyncio.timeout(PATIENCE_S):
-            while self.server.app[HUB].position(self.session_id) is None:  # noqa: ASYNC110  # the hub tells nobody
-                await asyncio.sleep(0.01)
-        yield Hearing(self, wang, gao, desk, phone)
+        async with asyncio.TaskGroup() as readers:
+            reading = [readers.create_task(page.read_on()) for page in (desk, phone)]
+            me = (await phone.told("room"))["you"]
+            await desk.sees(me, present=True)
+            await desk.say("admit", seat_id=me)
+            await phone.told("room", phase="in_session")
+            async with asyncio.timeout(PATIENCE_S):
+                while self.server.app[HUB].position(self.session_id) is None:  # noqa: ASYNC110  # the hub tells nobody
+                    await asyncio.sleep(0.01)
+            yield Hearing(self, wang, gao, desk, phone)
+            for task in reading:
+                task.cancel()
         await phone.go()
         await desk.go()
 
@@ -329,8 +356,8 @@ class Hearing:
     house: House
     wang: Visitor
     gao: Visitor
-    desk: Page
-    phone: Page
+    desk: OpenPage
+    phone: OpenPage
 
     @property
     def path(self) -> str:
@@ -394,6 +421,7 @@ def settings_of(database_url: str, home: Path) -> Settings:
         public_origin="http://127.0.0.1:1",
         login_secret=SecretStr("a secret of tests, of some length"),
         personal_key=SecretStr(PERSONAL_KEY.hex()),
+        master_key=SecretStr(bytes(range(32, 64)).hex()),
         signing_key_file=secrets / "office.pem",
         media_port=0,
         media_addresses=(ipaddress.IPv4Address("127.0.0.1"),),

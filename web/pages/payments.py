@@ -12,7 +12,7 @@ from records.actors import Permission
 from records.refusals import Refusal
 from web.accounts.current import staff_actor
 from web.flashes import redirect
-from web.forms import read_fields, read_upload, whole_number
+from web.forms import read_choices, read_fields, read_upload, whole_number
 from web.keys import CLOCK, DATABASE, SETTINGS, VAULT
 from web.pages.offices import require_office
 from web.pages.state_texts import ORDER_STATES
@@ -20,6 +20,7 @@ from web.proofs import proof_of_recording
 from web.refusal_texts import sentence
 from web.rendering import render
 
+ID_LENGTH = 32
 ANSWER_LIMIT = 2 * 1024 * 1024
 """How large an answer of the bank may be; ten thousand lines take less."""
 
@@ -36,8 +37,7 @@ async def show_fund(request: web.Request) -> web.StreamResponse:
 
 async def make_batch(request: web.Request) -> web.StreamResponse:
     """POST /batches: draft a batch of the chosen cases."""
-    form = await request.post()
-    chosen = tuple(case_id for case_id in form.getall("case_id", ()) if isinstance(case_id, str))
+    chosen = await read_choices(request, "case_id", limit=ID_LENGTH)
     async with request.app[DATABASE].begin() as db:
         batch = await draft_batch(db, staff_actor(request), DraftBatch(chosen), clock=request.app[CLOCK])
     return redirect(f"/batches/{batch.id}", said="batch_drafted")

@@ -7,6 +7,7 @@ from datetime import datetime
 from aiohttp import web
 from sqlalchemy import select
 
+from records.actors import ActorKind
 from records.refusals import Refusal
 from records.trail import TrailEntry
 from web.keys import DATABASE
@@ -61,7 +62,8 @@ def _line(entry: TrailEntry) -> Line:
     return Line(
         sequence=entry.sequence,
         at=entry.at,
-        actor_name=entry.actor_name,
+        # The names of the system's parts are for us; a reader tells them apart by what they did.
+        actor_name="系统" if entry.actor_kind == ActorKind.SYSTEM else entry.actor_name,
         said=said(entry.event),
         why=_why(entry),
         subject=_SUBJECTS.get(entry.subject_kind, entry.subject_kind),

@@ -33,9 +33,7 @@ def form_fields(route: Route) -> list[str]:
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Name) and call.func.id == "read_fields":
             names += [keyword.arg for keyword in call.keywords if keyword.arg]
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "getall":
-            names += [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)]
-        if isinstance(call.func, ast.Name) and call.func.id == "read_upload":
+        if isinstance(call.func, ast.Name) and call.func.id in ("read_choices", "read_upload"):
             names.append(next(str(a.value) for a in call.args if isinstance(a, ast.Constant)))
     return names
 
