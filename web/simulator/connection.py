@@ -18,7 +18,7 @@ from web.simulator.visit import Visit
 
 log = logging.getLogger(__name__)
 
-DELAYS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
+DELAYS_S = (0.0, 0.5, 1.0, 1.5, 2.0)
 """Before each try to come back; the last one again and again, for as long as she lives."""
 _STABLE_S = 10.0
 """A connection that lasted so long begins the delays anew."""

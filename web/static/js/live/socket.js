@@ -13,7 +13,7 @@
  * @property {(reason: string) => void} onClosed    closed for good, with the reason of signaling/closing.py
  */
 
-const DELAYS_MS = [0, 500, 1000, 2000, 4000, 5000];
+const DELAYS_MS = [0, 500, 1000, 1500, 2000];
 /** In session the server speaks every second; this many seconds of silence, counted by a timer that stands still
  * whenever a phone freezes the page, mean that the line is dead. */
 const SILENT_TICKS = 8;
@@ -121,7 +121,7 @@ export class RoomConnection {
       this.lostAt = Date.now();
       this.listener.onLost();
     }
-    const delay = DELAYS_MS[Math.min(this.tries, DELAYS_MS.length - 1)] ?? 5000;
+    const delay = DELAYS_MS[Math.min(this.tries, DELAYS_MS.length - 1)] ?? 2000;
     this.tries += 1;
     window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.again(), delay);
