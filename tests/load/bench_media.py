@@ -81,7 +81,7 @@ class Bench:
         """Load more and more hearings onto each, until the first packet is lost."""
         say(f"\nHow many hearings one core holds, {LIMIT_SECONDS:.0f} s each:")
         say(heading())
-        reached = {"ours": 0, "janus": 0}
+        reached: dict[str, Outcome | None] = {"ours": None, "janus": None}
         going: dict[str, MakesContender] = {}
         if "ours" in contenders:
             going["ours"] = Ours
@@ -89,26 +89,26 @@ class Bench:
             going["janus"] = Janus
         for hearings in range(LIMIT_FROM, LIMIT_MAX + 1, LIMIT_STEP):
             for name, make in list(going.items()):
-                if await self._holds(make, hearings):
-                    reached[name] = hearings
-                    continue
-                del going[name]
-                if await self._holds(make, hearings - LIMIT_STEP // 2):
-                    reached[name] = hearings - LIMIT_STEP // 2
+                held = await self._hold(make, hearings)
+                if held is None:
+                    del going[name]
+                    held = await self._hold(make, hearings - LIMIT_STEP // 2)
+                reached[name] = held or reached[name]
             if not going:
                 break
-        return Limits(reached["ours"], reached["janus"] if "janus" in contenders else None)
+        return Limits(reached["ours"], reached["janus"])
 
-    async def _holds(self, make: MakesContender, hearings: int) -> bool:
+    async def _hold(self, make: MakesContender, hearings: int) -> Outcome | None:
+        """Return a run in which nothing was lost, or None when every try lost something."""
         for _ in range(LIMIT_TRIES):
             outcome = await self.run(make, hearings, LIMIT_SECONDS)
             if outcome is None:
-                return False
+                return None
             if outcome.generator_cpu > GENERATOR_CPU_MAX:
                 say(f"{'':14}the generator is at its own limit: what is lost here says nothing of the server")
             if outcome.lost == 0 and outcome.lost_warming_up == 0:
-                return True
-        return False
+                return outcome
+        return None
 
 
 def take_core() -> int:

@@ -57,10 +57,13 @@ def _ms(value: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many hearings each held before the first packet was lost; None when not tried."""
+    """The last run of each before the first packet was lost; None when there was none, or it was not tried.
 
-    ours: int
-    janus: int | None
+    A server with large buffers can lose nothing and be late by half a second: so the delay there is told, too.
+    """
+
+    ours: Outcome | None
+    janus: Outcome | None
 
 
 def summary(outcomes: Sequence[Outcome], limits: Limits | None) -> str:
@@ -86,8 +89,9 @@ def summary(outcomes: Sequence[Outcome], limits: Limits | None) -> str:
         ),
     }
     if limits is not None:
-        values["limit"] = limits.ours
-        values["limit_janus"] = limits.janus
+        for name, outcome in (("", limits.ours), ("_janus", limits.janus)):
+            values[f"limit{name}"] = outcome.hearings if outcome else None
+            values[f"delay_ms_p99_at_limit{name}"] = _rounded(outcome.delay_ms(0.99)) if outcome else None
     return json.dumps(values)
 
 
