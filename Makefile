@@ -6,11 +6,14 @@ BIN := .venv/bin
 PORT ?= 8080
 MEDIA_PORT ?= 8443
 VAR ?= var
+HEARINGS ?= 16
+SECONDS ?= 20
+ROUNDS ?= 50
 
-.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions lock migration clean
+.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions bench-media crash-media lock migration clean
 
 help: ## Say what can be done here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## Make .venv and install what the program needs; quiet when there is nothing to do
 	@tools/setup run
@@ -44,6 +47,12 @@ directions:
 
 crash-media: setup-dev ## Kill media workers and the server in live hearings and check what is left (ROUNDS=50)
 	@$(BIN)/python -m tests.load.crash_media --rounds $(or $(ROUNDS),50)
+
+bench-media: setup-dev ## Measure the relay beside Janus and aiortc (HEARINGS=16 SECONDS=20 LIMIT=1)
+	$(BIN)/python -m tests.load.bench_media --hearings $(HEARINGS) --seconds $(SECONDS) $(if $(LIMIT),--limit)
+
+crash-media: setup-dev ## Kill workers and servers in live hearings (ROUNDS=50)
+	$(BIN)/python -m tests.load.crash_media --rounds $(ROUNDS)
 
 lock: ## Pin and hash all dependencies anew
 	for set in base dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
