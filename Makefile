@@ -51,9 +51,6 @@ crash-media: setup-dev ## Kill media workers and the server in live hearings and
 bench-media: setup-dev ## Measure the relay beside Janus and aiortc (HEARINGS=16 SECONDS=20 LIMIT=1)
 	$(BIN)/python -m tests.load.bench_media --hearings $(HEARINGS) --seconds $(SECONDS) $(if $(LIMIT),--limit)
 
-crash-media: setup-dev ## Kill workers and servers in live hearings (ROUNDS=50)
-	$(BIN)/python -m tests.load.crash_media --rounds $(ROUNDS)
-
 lock: ## Pin and hash all dependencies anew
 	for set in base dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  requirements/$$set.in -o requirements/$$set.txt --custom-compile-command "make lock"; done
