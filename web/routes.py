@@ -2,7 +2,7 @@
 
 from records.actors import Permission
 from web.access import Access, Public, Route, Staff
-from web.pages import applicant, cases, evidence, health, hearings, payments, room, sign_in, trail, verify
+from web.pages import applicant, cases, evidence, health, hearings, payments, room, sign_in, trail, verify, words
 
 ANYBODY = Public()
 ANY_STAFF = Staff(None)
@@ -56,4 +56,5 @@ ROUTES: tuple[Route, ...] = (
     # the live hearing
     *applicant.ROUTES,
     *room.ROUTES,
+    *words.ROUTES,
 )

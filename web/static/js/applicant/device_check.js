@@ -20,12 +20,14 @@ export class DeviceCheck {
     /** @type {number | undefined} */
     this.patience = undefined;
     this.quietTooLong = false;
-    const start = byId("check-start", HTMLButtonElement);
-    start.addEventListener("click", () => {
-      allowSound();
-      start.disabled = true;
-      void this.ask().finally(() => (start.disabled = false));
-    });
+    for (const id of ["check-start", "check-again"]) {
+      const button = byId(id, HTMLButtonElement);
+      button.addEventListener("click", () => {
+        allowSound();
+        button.disabled = true;
+        void this.ask().finally(() => (button.disabled = false));
+      });
+    }
     byId("check-done", HTMLButtonElement).addEventListener("click", () => {
       allowSound();
       onDone();

@@ -7,7 +7,7 @@ import { probe } from "../live/probe.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { knows, say } from "../live/texts.js";
-import { appendWord } from "../live/words.js";
+import { appendWord, recallWords } from "../live/words.js";
 import { Call } from "./call.js";
 import { askConsents } from "./consents.js";
 import { DeviceCheck } from "./device_check.js";
@@ -72,6 +72,7 @@ const view = {
     if (gapMs >= WORTH_SAYING_MS) call.sayLine(say("line.back", { seconds }), 8000);
     else call.sayLine("");
     void sheet.load();
+    void recallWords("/hearing/words", byId("wait-words", HTMLElement), byId("words-list", HTMLElement));
   },
   onClosed(reason) {
     if (reason === "ended") return leaveFor(page.after);

@@ -8,7 +8,7 @@ import { probe } from "../live/probe.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { clockText, knows, say } from "../live/texts.js";
-import { appendWord } from "../live/words.js";
+import { appendWord, recallWords } from "../live/words.js";
 import { Controls } from "./controls.js";
 import { DeviceDialog } from "./device_dialog.js";
 import { Identity } from "./identity.js";
@@ -83,6 +83,9 @@ const view = {
     else sayLine("");
     void identity.load();
     void reading.load();
+    void recallWords(`${base}/words`, byId("words-list", HTMLElement)).then((count) => {
+      if (count > 0) show(byId("words-none", HTMLElement), false);
+    });
   },
   onClosed(reason) {
     if (reason === "ended") return goToFile();
