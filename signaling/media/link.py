@@ -23,6 +23,9 @@ ANSWER_S = 30.0
 HANDSHAKE_S = 20.0
 ADDRESS_SILENT_S = 5.0
 """When the current address is silent this long, a check from another takes over even without being nominated."""
+PACKETS_TO_FOLLOW = 3
+"""So many authentic packets in a row from another checked address mean that the other side has moved there. Fewer may
+be stragglers of a way just left."""
 DTLS_QUEUE_MAX = 32
 TRANSACTIONS_KEPT = 256
 
@@ -83,6 +86,7 @@ class Link:
         self._way_checked_at = at
         self._transactions: OrderedDict[bytes, tuple[int, object]] = OrderedDict()
         self._way_known = asyncio.Event()
+        self._from_elsewhere = 0
         self._wire = _Wire(self)
         # The duck-typed transport has the three members that RTCDtlsTransport uses.
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._wire), [certificate])
@@ -105,10 +109,14 @@ class Link:
             self._transactions.popitem(last=False)
         self._checked_at = at
         if self.way is None or nominated or at - self._way_checked_at > ADDRESS_SILENT_S or self.way.key == way.key:
-            self.way = way
-            self._way_checked_at = at
-            self._way_known.set()
+            self._follow(way, at)
         return True
+
+    def _follow(self, way: Way, at: float) -> None:
+        self.way = way
+        self._way_checked_at = at
+        self._from_elsewhere = 0
+        self._way_known.set()
 
     def dtls_arrived(self, data: bytes) -> None:
         """Queue a DTLS record; those that come before the answer wait here."""
@@ -117,8 +125,13 @@ class Link:
         except asyncio.QueueFull:
             self._drops["dtls_queue_full"] += 1
 
-    def srtp_arrived(self, data: bytes, at: float) -> None:
-        """Authenticate and decrypt a packet, and hand it on."""
+    def srtp_arrived(self, way: Way, data: bytes, at: float) -> None:
+        """Authenticate and decrypt a packet, and hand it on.
+
+        A browser whose network went away sends from its other address at once, but may take seconds to nominate it by
+        a check: so the way that its packets take is followed as well. They are authentic and no copies, and the
+        address passed a check before.
+        """
         if self._receive is None:
             self._drops["srtp_too_early"] += 1
             return
@@ -129,6 +142,12 @@ class Link:
             # Tampered, replayed, cut or too long: libsrtp does not say more than that to us.
             self._drops["srtp_refused"] += 1
             return
+        if way is not self.way:
+            self._from_elsewhere += 1
+            if self._from_elsewhere >= PACKETS_TO_FOLLOW:
+                self._follow(way, at)
+        elif self._from_elsewhere:
+            self._from_elsewhere = 0
         if control:
             self._owner.rtcp_arrived(self, plain, at)
         else:

@@ -57,8 +57,8 @@ class LinkEnd(Protocol):
         """Take a DTLS record."""
         ...
 
-    def srtp_arrived(self, data: bytes, at: float) -> None:
-        """Take an SRTP or SRTCP packet that arrived at monotonic second `at`."""
+    def srtp_arrived(self, way: Way, data: bytes, at: float) -> None:
+        """Take an SRTP or SRTCP packet that arrived at monotonic second `at` on a way whose check passed."""
         ...
 
 
@@ -172,7 +172,7 @@ class Port:
         if found is None:
             self.drops["unknown_address"] += 1
         elif 127 < first < 192:
-            found[0].srtp_arrived(data, at)
+            found[0].srtp_arrived(found[1], data, at)
         elif 19 < first < 64:
             found[0].dtls_arrived(data)
         else:

@@ -21,6 +21,8 @@ const calls = {
   fill: (selector, text) => page.locator(selector).fill(text),
   wait: (selector) => page.waitForSelector(selector, { visible: true }).then(() => null),
   evaluate: (source, argument) => page.evaluate(`(${source})(${JSON.stringify(argument)})`),
+  // Runs in every document before its own scripts.
+  early: (source) => page.evaluateOnNewDocument(`(${source})()`).then(() => null),
   version: () => browser.version(),
 };
 

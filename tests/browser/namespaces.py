@@ -25,8 +25,9 @@ class Phone:
     mobile_address: str
 
     def loses_wifi(self) -> None:
-        """Take the Wi-Fi away, as walking out of the house does."""
+        """Take the Wi-Fi and its address away, as walking out of the house does."""
         _run("ip", "-n", self.namespace, "link", "set", "wlan0", "down")
+        _run("ip", "-n", self.namespace, "addr", "flush", "dev", "wlan0")
 
     def program(self, directory: Path, program: str) -> str:
         """Return a program that runs another one on this phone."""
@@ -58,7 +59,24 @@ def phone_with_two_networks() -> Iterator[Phone]:
             _run("ip", "-n", namespace, "addr", "add", f"{address}/24", "dev", inside)
             _run("ip", "-n", namespace, "link", "set", inside, "up")
             _run("ip", "-n", namespace, "route", "add", "default", "via", gateway, "metric", str(table))
-            _run("ip", "-n", namespace, "route", "add", "default", "via", gateway, "dev", inside, "table", str(table))
+            _run(
+                "ip",
+                "-n",
+                namespace,
+                "route",
+                "add",
+                "default",
+                "via",
+                gateway,
+                "dev",
+                inside,
+                "metric",
+                "1",
+                "table",
+                str(table),
+            )
+            # Without its interface, nothing leaves from its address by the other one.
+            _run("ip", "-n", namespace, "route", "add", "unreachable", "default", "metric", "9", "table", str(table))
             _run("ip", "-n", namespace, "rule", "add", "from", address, "table", str(table))
         _run("ip", "addr", "add", f"{phone.server_address}/32", "dev", mobile)
         yield phone

@@ -14,9 +14,10 @@ from aiortc import RTCCertificate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signaling.media.link import ADDRESS_SILENT_S, ANSWER_S, CONSENT_S, DTLS_QUEUE_MAX, Link
+from signaling.media.link import ADDRESS_SILENT_S, ANSWER_S, CONSENT_S, DTLS_QUEUE_MAX, PACKETS_TO_FOLLOW, Link
 from signaling.media.port import ADDRESSES_A_LINK_MAX, Port, Way
 from signaling.media.sending import SEGMENTS_MAX, Outbox
+from signaling.media.srtp import SrtpRefused
 
 CERTIFICATE = RTCCertificate.generateCertificate()
 PHONE = ("192.0.2.10", 5000)
@@ -152,6 +153,51 @@ async def test_a_check_that_nominates_nothing_does_not_move_a_living_link(port: 
     assert came_from(link) == PHONE
     port.datagram_arrived(0, check(link, nominated=False), ELSEWHERE, 1.1 + ADDRESS_SILENT_S)
     assert came_from(link) == ELSEWHERE
+
+
+class Open:
+    """A cipher that trusts everybody but those who say they are false."""
+
+    def unprotect(self, data: bytes) -> bytes:
+        if b"false" in data:
+            raise SrtpRefused("tampered")
+        return data
+
+    unprotect_rtcp = unprotect
+
+
+@pytest.fixture
+def talking(port: Port, link: Link) -> Link:
+    """A link whose media flows from the phone's first address; its second has passed a check."""
+    link._receive = Open()  # type: ignore[assignment]
+    port.datagram_arrived(0, check(link, nominated=False), ELSEWHERE, 1.0)
+    port.datagram_arrived(0, check(link), PHONE, 1.0)
+    port.datagram_arrived(0, b"\x80" + bytes(50), PHONE, 1.0)
+    return link
+
+
+async def test_the_stream_goes_where_the_other_sides_media_comes_from(port: Port, talking: Link) -> None:
+    for _ in range(PACKETS_TO_FOLLOW):
+        assert came_from(talking) == PHONE
+        port.datagram_arrived(0, b"\x80" + bytes(50), ELSEWHERE, 1.1)
+    assert came_from(talking) == ELSEWHERE
+
+
+async def test_stragglers_of_a_way_just_left_do_not_draw_the_stream_back(port: Port, talking: Link) -> None:
+    for _ in range(20):
+        for address in (ELSEWHERE, ELSEWHERE, PHONE):
+            port.datagram_arrived(0, b"\x80" + bytes(50), address, 1.1)
+            assert came_from(talking) == PHONE
+
+
+async def test_neither_false_media_nor_media_from_an_unchecked_address_draws_the_stream(
+    port: Port, talking: Link
+) -> None:
+    for _ in range(20):
+        port.datagram_arrived(0, b"\x80false" + bytes(50), ELSEWHERE, 1.1)
+        port.datagram_arrived(0, b"\x80" + bytes(50), ("192.0.2.77", 7000), 1.1)
+    assert came_from(talking) == PHONE
+    assert port.drops == Counter({"srtp_refused": 20, "unknown_address": 20})
 
 
 async def test_a_captured_check_sent_from_elsewhere_does_not_draw_the_stream_there(
