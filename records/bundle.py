@@ -7,6 +7,7 @@ One archive (`records.archive`), or the same files in a directory:
 - `trail/extract.jsonl`, `trail/heads.jsonl`: what was done, and that it stands in the signed trail (see `extracts`).
 - `vault/<SHA-256>`: stills, signature, manifest: what the extract speaks of.
 - `playback/<seat>.webm`: derived from the journal, can be made again from it.
+- `opening.json`: the key that opens this recording's encrypted segments, and no other's.
 - `facts.json`: payments, as the extract has them.
 - `bundle.json`, `bundle.sig`: every other file with its digest, signed by the office.
 
@@ -26,7 +27,9 @@ from rfc8785 import CanonicalizationError
 from records.archive import ArchiveUnreadable, read_archive
 from records.chain import ExportedEntry, Json, canonical
 from records.extracts import Extract, check_extract
-from records.seals import sealed_digest
+from records.journal_reading import KeyedJournal
+from records.seals import read_fields, sealed_digest
+from records.session_keys import SessionKey
 from records.signing import VerifyKey
 from records.verifier import Finding, verify_recording
 
@@ -41,6 +44,7 @@ HEADS = "trail/heads.jsonl"
 RECORDING = "recording"
 PLAYBACK = "playback"
 VAULT = "vault"
+OPENING = "opening.json"
 
 _NAME = re.compile(r"(?:[a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 _PIECE = 1 << 20
@@ -94,6 +98,28 @@ def compose(members: Sequence[Member], *, facts: Mapping[str, Json], key_id: str
     """Return `bundle.json`."""
     listed = [{"name": one.name, "bytes": one.bytes, "sha256": one.sha256} for one in members]
     return canonical({"form": FORM, "key_id": key_id, **facts, "members": listed}) + b"\n"
+
+
+def opening_of(key: SessionKey) -> bytes:
+    """Return `opening.json`."""
+    return canonical({"private": key.private.hex()}) + b"\n"
+
+
+def read_opening(data: bytes) -> SessionKey | None:
+    """Read what `opening_of` wrote; None when it is no key."""
+    fields = read_fields(data)
+    try:
+        private = bytes.fromhex((fields or {}).get("private", ""))
+    except ValueError:
+        return None
+    return SessionKey(private) if len(private) == 32 else None
+
+
+def recording_in(directory: Path) -> Path | KeyedJournal:
+    """Return the journal of an unpacked bundle, with its key if it has one."""
+    path = directory / OPENING
+    key = read_opening(path.read_bytes()) if path.exists() else None
+    return directory / RECORDING if key is None else KeyedJournal(directory / RECORDING, key)
 
 
 def _details(entry: ExportedEntry) -> dict[str, Json]:

@@ -9,6 +9,12 @@ A segment is a run of records, each `length (u32, of the body) | type (u8) | bod
 - 3 packet: source (u16), arrival (u64, microseconds of Unix time), then the RTP packet, or the RTCP sender report, as
   it left SRTP.
 - 4 event: time (u64, microseconds of Unix time), then canonical JSON.
+- 5 sealed: counter (u64), time of the last record in it (u64), next source (u32), packets (u32), then a run of whole
+  records, encrypted with AES-256-GCM under the key that the header encloses for the session (`records.session_keys`).
+
+A journal in whose directory a session key lies is sealed: `format` 2, `enclosed` in its headers, and everything after
+the start of a segment stands in sealed records, one or more a flush. Digests cover what lies on the disk, so whoever
+has the office's public key can check a recording that he cannot see.
 
 A segment ends after `SEGMENT_SECONDS_MAX` or `SEGMENT_BYTES_MAX`. Whoever opens the journal of a server that died goes
 on in a new segment; the last one keeps its torn tail, and the digest in the next header covers the whole file, the tail
@@ -18,7 +24,7 @@ This is the writing side (and the door to the reading side, `records.journal_rea
 """
 
 import fcntl
-import hashlib
+import itertools
 import json
 import os
 import struct
@@ -36,6 +42,8 @@ from records.journal_reading import (
     PACKET_HEAD,
     RECORD_BYTES_MAX,
     RECORD_HEAD,
+    SEALED_FORMAT,
+    SEALED_HEAD,
     Event,
     JournalError,
     JournalFault,
@@ -46,12 +54,16 @@ from records.journal_reading import (
     SegmentStart,
     SegmentSummary,
     Source,
+    chunk_about,
+    chunk_nonce,
     number_of,
     read_journal,
     scan_segment,
     segment_paths,
     segments,
 )
+from records.segment_files import SegmentFile
+from records.session_keys import DataKey, SessionKeyUnreadable, new_data_key, public_half
 
 __all__ = [
     "Event",
@@ -73,6 +85,8 @@ __all__ = [
 
 SEGMENT_BYTES_MAX = 8 << 20
 SEGMENT_SECONDS_MAX = 10
+CHUNK_BYTES_MAX = 1 << 20
+"""How much is sealed at a time; one record more may fit in."""
 PENDING_BYTES_MAX = 32 << 20
 """What may wait in memory for a disk that has stopped: about a minute of eight people."""
 
@@ -155,23 +169,27 @@ class JournalWriter:
         self._store_lock = threading.Lock()
         self._unsaved: list[bytes | _Roll] = []
         self._stored_bytes = 0
-        self._file: _SegmentFile | None = None
+        self._file: SegmentFile | None = None
+        self._file_number = 0
         self._previous_digest = ""
         self._saved_us = 0
         self._closed = False
+        self._data_key: DataKey | None = None
+        self._counter = itertools.count()
 
     @classmethod
     def open(cls, directory: Path, hearing_id: str, *, clock: Clock) -> "JournalWriter":
         """Open the journal in `directory`, which is made when missing; goes on in a new segment when there are any.
 
-        Raises JournalError: `journal_in_use` (another writer has it), `journal_of_another_hearing`; OSError when the
-        disk refuses. Reads the last segment only.
+        Raises JournalError: `journal_in_use` (another writer has it), `journal_of_another_hearing`,
+        `session_key_unreadable`, `session_key_missing`; OSError when the disk refuses. Reads the last segment only.
         """
         directory.mkdir(parents=True, exist_ok=True)
         lock_fd = os.open(directory / "journal.lock", os.O_RDWR | os.O_CREAT, 0o640)
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             writer = cls(directory, hearing_id, clock, lock_fd)
+            writer._take_key()
             writer._go_on()
         except BlockingIOError:
             os.close(lock_fd)
@@ -180,6 +198,13 @@ class JournalWriter:
             os.close(lock_fd)
             raise
         return writer
+
+    def _take_key(self) -> None:
+        try:
+            public = public_half(self._directory)
+        except (SessionKeyUnreadable, ValueError):
+            raise JournalError("session_key_unreadable", self._directory.name) from None
+        self._data_key = None if public is None else new_data_key(public, self._hearing_id)
 
     def _go_on(self) -> None:
         paths = segment_paths(self._directory)
@@ -198,6 +223,9 @@ class JournalWriter:
                 self._number = number_of(path)
             self._next_source = max(self._next_source, scan.next_source)
             if scan.header is not None:
+                if scan.header.enclosed and self._data_key is None:
+                    # It was encrypted so far: it never goes on in clear because a file is gone.
+                    raise JournalError("session_key_missing", self._directory.name)
                 break
         self._roll(self.now_us())
         self._first_started_us = self._first_started_us or self._segment_started_us
@@ -319,17 +347,30 @@ class JournalWriter:
                 self._start_file(first)
                 del self._unsaved[0]
                 continue
-            count = next(
-                (index for index, item in enumerate(self._unsaved) if isinstance(item, _Roll)), len(self._unsaved)
-            )
-            data = b"".join(item for item in self._unsaved[:count] if isinstance(item, bytes))
+            frames = _next_frames(self._unsaved)
+            data = b"".join(frames)
             if self._file is None:
                 raise JournalError("journal_closed")
-            self._file.append(data)
-            del self._unsaved[:count]
+            self._file.append(data if self._data_key is None else self._sealed(self._data_key, frames, data))
+            del self._unsaved[: len(frames)]
             self._stored_bytes += len(data)
         if self._file is not None:
             self._file.sync()
+
+    def _sealed(self, key: DataKey, frames: list[bytes], data: bytes) -> bytes:
+        packets, last_us = 0, 0
+        for frame in frames:
+            kind = frame[RECORD_HEAD.size - 1]
+            if kind == _PACKET:
+                packets += 1
+                last_us = max(last_us, _PACKET_RECORD.unpack_from(frame)[3])
+            elif kind == RecordType.EVENT:
+                last_us = max(last_us, EVENT_HEAD.unpack_from(frame, RECORD_HEAD.size)[0])
+        # An attempt that failed may have left bytes on the disk: the next one has another nonce.
+        counter = next(self._counter)
+        head = SEALED_HEAD.pack(counter, last_us, self._next_source, packets)
+        body = head + key.cipher.encrypt(chunk_nonce(counter), data, chunk_about(self._file_number, head))
+        return RECORD_HEAD.pack(len(body), RecordType.SEALED) + body
 
     def _start_file(self, roll: _Roll) -> None:
         if self._file is not None:
@@ -337,7 +378,8 @@ class JournalWriter:
             self._file = None
         header = canonical_json(
             {
-                "format": FORMAT,
+                "format": FORMAT if self._data_key is None else SEALED_FORMAT,
+                **({} if self._data_key is None else {"enclosed": self._data_key.enclosed}),
                 "hearing_id": self._hearing_id,
                 "number": roll.number,
                 "previous": self._previous_digest,
@@ -346,7 +388,8 @@ class JournalWriter:
             }
         )
         start = RECORD_HEAD.pack(len(header), RecordType.HEADER) + header + roll.sources
-        self._file = _SegmentFile(self._directory, f"segment-{roll.number:06d}.jfj", start)
+        self._file = SegmentFile(self._directory, f"segment-{roll.number:06d}.jfj", start)
+        self._file_number = roll.number
 
     def close(self) -> None:
         """Flush and close; a second time does nothing. Blocks. Raises OSError when the disk refuses."""
@@ -372,50 +415,13 @@ class JournalWriter:
             os.close(self._lock_fd)
 
 
-class _SegmentFile:
-    """One segment being written, with its running digest. A write that fails half-way is taken back."""
-
-    def __init__(self, directory: Path, name: str, start: bytes) -> None:
-        path = directory / name
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
-        self._size = 0
-        self._digest = hashlib.sha256()
-        try:
-            self.append(start)
-            directory_fd = os.open(directory, os.O_RDONLY)
-            try:
-                os.fsync(directory_fd)
-            finally:
-                os.close(directory_fd)
-        except OSError:
-            # The same number is tried again by the next flush; nobody has seen this file yet.
-            os.close(self._fd)
-            path.unlink(missing_ok=True)
-            raise
-
-    def append(self, data: bytes) -> None:
-        """Write all of `data`, or nothing of it and raise OSError."""
-        view = memoryview(data)
-        written = 0
-        try:
-            while written < len(view):
-                written += os.write(self._fd, view[written:])
-        except OSError:
-            os.ftruncate(self._fd, self._size)
-            raise
-        self._size += len(data)
-        self._digest.update(data)
-
-    def sync(self) -> None:
-        """Wait until everything is on the disk."""
-        os.fdatasync(self._fd)
-
-    def give_up(self) -> None:
-        """Close as it is."""
-        os.close(self._fd)
-
-    def finish(self) -> str:
-        """Sync, close and return the digest."""
-        self.sync()
-        os.close(self._fd)
-        return self._digest.hexdigest()
+def _next_frames(waiting: list[bytes | _Roll]) -> list[bytes]:
+    """Return the records before the next segment's start, as many as are sealed at a time; at least one."""
+    frames: list[bytes] = []
+    size = 0
+    for item in waiting:
+        if isinstance(item, _Roll) or size > CHUNK_BYTES_MAX:
+            break
+        frames.append(item)
+        size += len(item)
+    return frames

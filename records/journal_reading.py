@@ -4,6 +4,7 @@ Nothing here raises because of what a file holds: what is wrong comes out as a `
 on with the next segment. The verifier, the manifest and the playback files all stand on this.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -14,10 +15,19 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TypeAlias, cast
 
+from cryptography.exceptions import InvalidTag
+
+from records.master_keys import MasterKeys
+from records.session_keys import SessionKey, load_session_key
+
 FORMAT = "jiefang-journal-1"
 RECORD_HEAD = struct.Struct(">IB")
 PACKET_HEAD = struct.Struct(">HQ")
 EVENT_HEAD = struct.Struct(">Q")
+SEALED_FORMAT = "jiefang-journal-2"
+SEALED_HEAD = struct.Struct(">QQII")
+SEALED_BYTES_MAX = 4 << 20
+CHUNK_PURPOSE = b"jiefang/journal-chunk/2"
 SEGMENT_NAME = re.compile(r"segment-(\d{6})\.jfj")
 RECORD_BYTES_MAX = 1 << 20
 
@@ -40,6 +50,7 @@ class RecordType(IntEnum):
     SOURCE = 2
     PACKET = 3
     EVENT = 4
+    SEALED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class SegmentStart:
     previous: str
     started_at_us: int
     next_source: int
+    enclosed: str = ""
+    """The key of the segment's sealed chunks, enclosed for the session; "" when nothing is sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +98,36 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """Records that the reader has no key for: how many packets, and when the last of them arrived (µs, Unix time)."""
+
+    last_us: int
+    next_source: int
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedJournal:
+    """A journal with the key that opens it; give it to `read_journal` in the place of its directory."""
+
+    directory: Path
+    key: SessionKey
+
+
+def with_key(directory: Path, master: MasterKeys) -> Path | KeyedJournal:
+    """Return a journal as `read_journal` can read all of it. Raises SessionKeyUnreadable, MasterKeyMissing."""
+    key = load_session_key(directory, master)
+    return directory if key is None else KeyedJournal(directory, key)
+
+
+@dataclass(frozen=True, slots=True)
 class JournalFault:
     """Something is wrong with a segment.
 
     Codes: `segment_torn` (its end does not make a whole record; `position` is where the whole ones end),
     `header_unreadable`, `record_unreadable`, `segment_missing` (a number is left out), `chain_broken` (the header names
-    another digest than the file before it has), `segment_misplaced` (number or hearing differ from where it stands).
+    another digest than the file before it has), `segment_misplaced` (number or hearing differ from where it stands),
+    `chunk_unreadable` (a sealed chunk does not open with the key given).
     """
 
     code: str
@@ -98,7 +135,7 @@ class JournalFault:
     position: int = 0
 
 
-Record: TypeAlias = SegmentStart | Source | Packet | Event | JournalFault
+Record: TypeAlias = SegmentStart | Source | Packet | Event | Sealed | JournalFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +167,13 @@ def segment_paths(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if SEGMENT_NAME.fullmatch(path.name))
 
 
-def read_journal(directory: Path) -> Iterator[Record]:
+def read_journal(journal: Path | KeyedJournal) -> Iterator[Record]:
     """Yield every record of the journal in order, with a `JournalFault` wherever something is not as it should be.
 
-    Raises FileNotFoundError when there is no such directory. Reads one segment (at most some 8 MiB) at a time.
+    Sealed chunks come as what they hold when the key is given, otherwise as `Sealed`. Raises FileNotFoundError when
+    there is no such directory. Reads one segment (at most some 8 MiB) at a time.
     """
+    directory, key = (journal.directory, journal.key) if isinstance(journal, KeyedJournal) else (journal, None)
     digest_before = ""
     expected_number = 1
     hearing_id: str | None = None
@@ -143,7 +182,7 @@ def read_journal(directory: Path) -> Iterator[Record]:
         number = number_of(path)
         if number != expected_number:
             yield JournalFault("segment_missing", f"segment-{expected_number:06d}.jfj")
-        for record in read_segment(path.name, data):
+        for record in read_segment(path.name, data, key):
             if isinstance(record, SegmentStart):
                 if record.number != number or (hearing_id is not None and record.hearing_id != hearing_id):
                     yield JournalFault("segment_misplaced", path.name)
@@ -167,6 +206,8 @@ def _summary(path: Path) -> SegmentSummary:
     for record in read_segment(path.name, data):
         if isinstance(record, Packet):
             packets += 1
+        elif isinstance(record, Sealed):
+            packets += record.packets
         elif isinstance(record, SegmentStart):
             header = record
     return SegmentSummary(
@@ -191,6 +232,8 @@ def scan_segment(path: Path) -> SegmentScan:
             next_source = max(next_source, record.next_source)
         elif isinstance(record, Source):
             next_source = max(next_source, record.number + 1)
+        elif isinstance(record, Sealed):
+            next_source = max(next_source, record.next_source)
     return SegmentScan(header, hashlib.sha256(data).hexdigest(), len(data), next_source)
 
 
@@ -202,8 +245,9 @@ def number_of(path: Path) -> int:
     return int(found.group(1))
 
 
-def read_segment(name: str, data: bytes) -> Iterator[Record]:
+def read_segment(name: str, data: bytes, key: SessionKey | None = None) -> Iterator[Record]:
     """Yield the records of one segment file; a torn or senseless end comes last, as a fault."""
+    chunks: _Chunks | None = None
     position = 0
     end = len(data)
     while position < end:
@@ -212,19 +256,78 @@ def read_segment(name: str, data: bytes) -> Iterator[Record]:
             yield JournalFault("segment_torn", name, position)
             return
         length, kind = RECORD_HEAD.unpack_from(data, position)
-        if length > RECORD_BYTES_MAX or (kind == RecordType.HEADER) != (position == 0):
+        longest = SEALED_BYTES_MAX if kind == RecordType.SEALED else RECORD_BYTES_MAX
+        if length > longest or (kind == RecordType.HEADER) != (position == 0):
             yield JournalFault("record_unreadable" if position else "header_unreadable", name, position)
             return
         if body_at + length > end:
             yield JournalFault("segment_torn", name, position)
             return
-        record = _read_body(name, kind, data[body_at : body_at + length], position)
-        yield record
-        if isinstance(record, JournalFault):
-            return
+        body = data[body_at : body_at + length]
+        if kind == RecordType.SEALED and chunks is not None:
+            yield from chunks.read(body, position)
+        else:
+            record = _read_body(name, kind, body, position)
+            yield record
+            if isinstance(record, JournalFault):
+                return
+            if isinstance(record, SegmentStart):
+                chunks = _Chunks(record, key)
         position = body_at + length
     if end == 0:
         yield JournalFault("segment_torn", name, 0)
+
+
+class _Chunks:
+    """Reads the sealed chunks of one segment: with a key what they hold, without what their heads say."""
+
+    def __init__(self, header: SegmentStart, key: SessionKey | None) -> None:
+        self._header = header
+        self._key = key
+        self._cipher = key.opener(header.hearing_id, header.enclosed) if key is not None else None
+
+    def read(self, body: bytes, position: int) -> Iterator[Record]:
+        """Yield what one chunk holds. One that cannot be read is a fault; its neighbours are read all the same."""
+        name = self._header.name
+        if len(body) < SEALED_HEAD.size:
+            yield JournalFault("chunk_unreadable", name, position)
+            return
+        head = body[: SEALED_HEAD.size]
+        counter, last_us, next_source, packets = SEALED_HEAD.unpack(head)
+        if self._key is None:
+            yield Sealed(last_us, next_source, packets)
+            return
+        opened: bytes | None = None
+        if self._cipher is not None:
+            with contextlib.suppress(InvalidTag):
+                about = chunk_about(self._header.number, head)
+                opened = self._cipher.decrypt(chunk_nonce(counter), body[SEALED_HEAD.size :], about)
+        if opened is None:
+            yield JournalFault("chunk_unreadable", name, position)
+            return
+        yield from _read_frames(name, opened, position)
+
+
+def _read_frames(name: str, data: bytes, position: int) -> Iterator[Record]:
+    at = 0
+    while at < len(data):
+        body_at = at + RECORD_HEAD.size
+        length, kind = RECORD_HEAD.unpack_from(data, at) if body_at <= len(data) else (len(data), 0)
+        if body_at + length > len(data):
+            yield JournalFault("record_unreadable", name, position)
+            return
+        at = body_at + length
+        yield _read_body(name, kind, data[body_at:at], position)
+
+
+def chunk_about(number: int, head: bytes) -> bytes:
+    """Return what a chunk's seal covers beside its content: the purpose, the segment's number, the head."""
+    return CHUNK_PURPOSE + number.to_bytes(4, "big") + head
+
+
+def chunk_nonce(counter: int) -> bytes:
+    """Return the nonce of a writer's `counter`th attempt to write a chunk."""
+    return counter.to_bytes(12, "big")
 
 
 def _read_body(name: str, kind: int, body: bytes, position: int) -> Record:
@@ -252,7 +355,7 @@ def _read_object(text: bytes) -> dict[str, Json]:
 
 
 def _read_header(name: str, values: Mapping[str, Json]) -> SegmentStart:
-    if values["format"] != FORMAT:
+    if values["format"] not in (FORMAT, SEALED_FORMAT):
         raise ValueError("another format")
     return SegmentStart(
         name=name,
@@ -261,6 +364,7 @@ def _read_header(name: str, values: Mapping[str, Json]) -> SegmentStart:
         previous=_text(values["previous"]),
         started_at_us=_whole(values["started_at_us"]),
         next_source=_whole(values["next_source"]),
+        enclosed=_text(values["enclosed"]) if values["format"] == SEALED_FORMAT else "",
     )
 
 

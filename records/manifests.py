@@ -12,7 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from records.chain import Json, canonical
-from records.journal_reading import Event, JournalFault, Packet, SegmentStart, number_of, read_segment, segment_paths
+from records.journal_reading import (
+    Event,
+    JournalFault,
+    Packet,
+    Sealed,
+    SegmentStart,
+    number_of,
+    read_segment,
+    segment_paths,
+)
 from records.seals import make_seal, sealed_digest
 from records.signing import SigningKey, VerifyKey
 from records.vault import write_durably
@@ -109,6 +118,9 @@ def _survey_segment(path: Path) -> tuple[SurveyedSegment, list[Fault]]:
         if isinstance(record, Packet):
             packets += 1
             last_us = max(last_us, record.arrival_us)
+        elif isinstance(record, Sealed):
+            packets += record.packets
+            last_us = max(last_us, record.last_us)
         elif isinstance(record, Event):
             last_us = max(last_us, record.at_us)
         elif isinstance(record, SegmentStart):

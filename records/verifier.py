@@ -26,6 +26,7 @@ from records.chain import (
 )
 from records.journal_reading import SEGMENT_NAME
 from records.manifests import FORM, MANIFEST, SIGNATURE, signed_digest
+from records.session_keys import session_key_holds
 from records.signing import VerifyKey
 from records.vault import Vault, VaultDamaged
 
@@ -167,7 +168,8 @@ def verify_recording(directory: Path, key: VerifyKey, *, manifest_digest: str | 
     Not ok: `manifest_missing`, `signature_missing`, `signature_wrong` (changed, or another key's), `manifest_changed`,
     `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail), `segment_missing(name)`,
     `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was
-    so already when it was sealed: codes of `records.manifests.Fault`). Ok: `recording_whole(segments, duration_ms)`,
+    so already when it was sealed: codes of `records.manifests.Fault`), `session_key_changed`.
+    Ok: `recording_whole(segments, duration_ms)`,
     `segment_torn(name)` (the server stopped while it was written; what came before is there).
     """
     manifest, findings = _check_seal(directory, key, manifest_digest)
@@ -179,6 +181,8 @@ def verify_recording(directory: Path, key: VerifyKey, *, manifest_digest: str | 
         yield _bad("manifest_unreadable")
         return
     found = [*_check_segments(directory, content.segments), *_sealed_faults(content.faults)]
+    if not session_key_holds(directory, key):
+        found.append(_bad("session_key_changed"))
     yield from found
     if not findings and all(finding.ok for finding in found):
         yield _good("recording_whole", segments=len(content.segments), duration_ms=content.duration_ms)
@@ -279,8 +283,8 @@ def _file_digest(path: Path) -> str | None:
 # The vault ----------------------------------------------------------------------------------------------------------
 
 
-def verify_vault(root: Path, digests: Iterable[str]) -> Iterator[Finding]:
-    """Check that what the record refers to is in the vault, byte for byte.
+def verify_vault(root: Path, digests: Iterable[str], key: VerifyKey) -> Iterator[Finding]:
+    """Check that what the record refers to is in the vault, byte for byte; encrypted files without decrypting them.
 
     Not ok: `vault_missing(digest)`, `vault_changed(digest)`, `vault_reference_wrong(digest)`. Ok: `vault_whole(files)`.
     """
@@ -289,7 +293,7 @@ def verify_vault(root: Path, digests: Iterable[str]) -> Iterator[Finding]:
     whole = 0
     for digest in wanted:
         try:
-            vault.read(digest)
+            vault.check(digest, key)
         except VaultDamaged as error:
             yield _bad(f"vault_{error.reason}", digest=digest)
         except ValueError:

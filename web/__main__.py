@@ -21,7 +21,7 @@ from web.addresses import own_addresses
 from web.app import make_app
 from web.certificates import ensure_certificate
 from web.demo import prepare_demo, say_who_signs_in
-from web.keeping_commands import export
+from web.keeping_commands import export, rotate_keys
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
 from web.simulator.applicant import Options, Outcome, run
 from web.verify import verify_evidence, verify_installation
@@ -50,7 +50,7 @@ def serve() -> None:
 @main.command(name="make-keys")
 @click.argument("directory", type=click.Path(path_type=Path))
 def make_keys(directory: Path) -> None:
-    """在 DIRECTORY 里生成本院的签名密钥，并给出另外两个密钥的值。已有的不覆盖。"""
+    """在 DIRECTORY 里生成本院的签名密钥，并给出另外三个密钥的值。已有的不覆盖。"""
     key_file = directory / "office.pem"
     if key_file.exists():
         click.echo(f"{key_file} 已经有了，没有覆盖。", err=True)
@@ -62,6 +62,7 @@ def make_keys(directory: Path) -> None:
     click.echo(f"JIEFANG_SIGNING_KEY_FILE={key_file.absolute()}")
     click.echo(f"JIEFANG_LOGIN_SECRET={secrets.token_hex(32)}")
     click.echo(f"JIEFANG_PERSONAL_KEY={secrets.token_hex(32)}")
+    click.echo(f"JIEFANG_MASTER_KEY={secrets.token_hex(32)}")
     click.echo(f"# 公钥编号 {key.key_id}；请把公钥公布，把私钥和上面的值另存一份。")
 
 
@@ -135,6 +136,7 @@ def verify(bundle: Path | None, var: Path, key_file: Path | None, rebuild: Path 
 
 
 main.add_command(export)
+main.add_command(rotate_keys)
 
 
 def _settings() -> Settings:

@@ -3,6 +3,7 @@
 Signaling knows no database and sessions knows no sockets; only here do both meet.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,6 +15,9 @@ from records import outbox
 from records.actors import Actor
 from records.clock import Clock
 from records.database import Database
+from records.master_keys import MasterKeys
+from records.session_keys import ensure_session_key
+from records.signing import SigningKey
 from sessions import proceedings, recordings
 from sessions.actors import actor_in_seat
 from sessions.states import SessionState
@@ -33,8 +37,9 @@ _PHASES: dict[SessionState, Phase] = {
 class RecordedProceedings:
     """Writes down what happens in the room (`signaling.ports.Proceedings`)."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, journals: "RecordedJournals", clock: Clock) -> None:
         self._database = database
+        self._journals = journals
         self._clock = clock
 
     async def opening(self, hearing_id: str) -> Opening:
@@ -59,7 +64,8 @@ class RecordedProceedings:
             await proceedings.leave(db, actor, hearing_id, seat_id, reason, clock=self._clock)
 
     async def started(self, hearing_id: str, by: str) -> None:
-        """The host begins; from here on everything is recorded."""
+        """The host begins; from here on everything is recorded, encrypted for this hearing's key alone."""
+        await asyncio.to_thread(self._journals.prepare, hearing_id)
         async with self._by(by) as (db, actor):
             await proceedings.start(db, actor, hearing_id, clock=self._clock)
             await recordings.begin(db, actor, hearing_id, directory=hearing_id, clock=self._clock)
@@ -99,14 +105,20 @@ class RecordedProceedings:
 class RecordedJournals:
     """Keeps the journals of recordings below one directory (`signaling.ports.Journals`)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, master: MasterKeys, key: SigningKey) -> None:
         self._root = root
+        self._master = master
+        self._key = key
+
+    def prepare(self, hearing_id: str) -> None:
+        """Make the key of a hearing's journal. Blocking. Raises OSError."""
+        ensure_session_key(self.directory(hearing_id), hearing_id, self._master, self._key)
 
     def directory(self, hearing_id: str) -> Path:
         """Return the directory of a hearing's journal."""
         return self._root / hearing_id
 
 
-def ports_for(database: Database, journals: Path, clock: Clock) -> Ports:
+def ports_for(database: Database, journals: RecordedJournals, clock: Clock) -> Ports:
     """Return what signaling asks of the rest, as this house gives it."""
-    return Ports(proceedings=RecordedProceedings(database, clock), journals=RecordedJournals(journals))
+    return Ports(proceedings=RecordedProceedings(database, journals, clock), journals=journals)

@@ -20,6 +20,7 @@ from records.bundle import (
     EXTRACT,
     FACTS,
     HEADS,
+    OPENING,
     PLAYBACK,
     PURPOSE,
     README,
@@ -29,6 +30,7 @@ from records.bundle import (
     Member,
     compose,
     facts_of,
+    opening_of,
     vault_digests,
 )
 from records.chain import ExportedEntry, Json, SignedHead, canonical, head_holds
@@ -38,6 +40,7 @@ from records.extracts import heads_around, line_of
 from records.journal_reading import segment_paths
 from records.manifests import MANIFEST, SIGNATURE
 from records.seals import make_seal
+from records.session_keys import load_session_key
 from records.signing import SigningKey
 from records.trail import TrailEntry
 from records.vault import Vault
@@ -111,6 +114,9 @@ class Exporter:
         yield FACTS, [facts_of(parts.shown)]
         for path in (journal / MANIFEST, journal / SIGNATURE, *segment_paths(journal)):
             yield f"{RECORDING}/{path.name}", _pieces(path)
+        key = load_session_key(journal, self.settings.master_keys)
+        if key is not None:
+            yield OPENING, [opening_of(key)]
         for path in sorted(self.settings.playback / played for played in parts.played):
             yield f"{PLAYBACK}/{path.name}", _pieces(path)
         numbers = {entry.sequence for entry in parts.shown}

@@ -57,10 +57,12 @@ TEXTS: dict[str, str] = {
     "sealed_with_fault": "录像封存时就有缺陷（{fault}）：{name}。",
     "segment_extra": "录像多出来一段：{name}。",
     "segment_unchained": "录像的这一段和上一段扣不上：{name}。",
+    "session_key_changed": "录像的密钥文件（session.key）被改过，或不是本院签的。录像本身没有因此改动，但可能解不开。",
     # the vault
     "vault_whole": "文书、截图、签名、银行文件 {files} 份，逐一核对，都对。",
     "vault_missing": "少了一份文件，摘要 {digest}。",
     "vault_changed": "有一份文件被改过，摘要 {digest}。",
+    "vault_key_missing": "有一份文件解不开，密钥不在，摘要 {digest}。",
     "vault_reference_wrong": "记录里的文件摘要写错了：{digest}。",
     # money
     "books_whole": "账目相抵为零，余额、付款与账目逐一相符。",

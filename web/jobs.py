@@ -10,6 +10,7 @@ from aiohttp import web
 
 from records import outbox
 from records.actors import system_actor
+from records.journal_reading import with_key
 from records.manifests import survey
 from records.outbox import Handler, Letter
 from sessions import recordings
@@ -66,7 +67,8 @@ async def make_playback(app: web.Application, session_id: str) -> None:
     """Derive the files that a browser plays from the journal, which stays as it is."""
     settings = app[SETTINGS]
     output = settings.playback / session_id
-    files = await asyncio.to_thread(remux, settings.journals / session_id, output)
+    journal = await asyncio.to_thread(with_key, settings.journals / session_id, settings.master_keys)
+    files = await asyncio.to_thread(remux, journal, output)
     made = [
         recordings.MadePlayback(
             seat_id=file.seat_id,

@@ -1,4 +1,4 @@
-"""Commands for those who keep the records: `jiefang export`."""
+"""Commands for those who keep the records: `jiefang export`, `jiefang rotate-keys`."""
 
 import asyncio
 import sys
@@ -11,16 +11,20 @@ from sqlalchemy import or_, select
 
 from records.clock import SystemClock
 from records.database import Database
+from records.master_keys import MasterKeyMissing
 from records.personal import PersonalData
 from records.refusals import Refusal
+from records.session_keys import SessionKeyUnreadable, rewrap_session_key
 from records.signing import KeyUnreadable, SigningKey
-from records.vault import Vault, VaultDamaged
+from records.trail import record
+from records.vault import VaultDamaged
 from sessions.tables import Session
 from web.exports import Exporter, command_line_actor
 from web.refusal_texts import sentence
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
 
 T = TypeVar("T")
+_WRONG_MASTER = "有密钥是另一个主密钥包裹的，现有的打不开。请把那一个设为 JIEFANG_MASTER_KEY_BEFORE。"
 
 VAR = click.option(
     "--var",
@@ -67,7 +71,14 @@ def run_with_database(settings: Settings, job: Callable[[Database], Coroutine[ob
     except Refusal as refusal:
         click.echo(sentence(refusal), err=True)
     except VaultDamaged as damage:
+        if damage.reason == "key_missing":
+            click.echo(f"{_WRONG_MASTER}（文件摘要 {damage.digest}）", err=True)
+            sys.exit(1)
         click.echo(f"存放的一份文件不见了或被改过，摘要 {damage.digest}。请先运行 jiefang verify。", err=True)
+    except MasterKeyMissing as missing:
+        click.echo(f"{_WRONG_MASTER}（主密钥 {missing}）", err=True)
+    except SessionKeyUnreadable as unreadable:
+        click.echo(f"录像 {unreadable} 的密钥文件读不出来。请先运行 jiefang verify。", err=True)
     except (KeyUnreadable, OSError) as error:
         click.echo(f"没能完成：{error}", err=True)
     sys.exit(1)
@@ -88,13 +99,8 @@ def export(session: str, var: Path | None, target: Path) -> None:
             found = await db.scalar(select(Session.id).where(or_(Session.id == session, Session.number == session)))
         if found is None:
             raise Refusal("session_unknown")
-        exporter = Exporter(
-            database,
-            Vault(settings.data_dir / "vault"),
-            SigningKey.load(settings.signing_key_file),
-            settings,
-            SystemClock(),
-        )
+        key = SigningKey.load(settings.signing_key_file)
+        exporter = Exporter(database, settings.vault(key), key, settings, SystemClock())
         part = target.with_name(f"{target.name}.part")
         try:
             with part.open("w+b") as file:
@@ -105,3 +111,39 @@ def export(session: str, var: Path | None, target: Path) -> None:
 
     run_with_database(settings, job)
     click.echo(f"证据包已写到 {target}。核对：jiefang verify {target} --key office-public.pem")
+
+
+@click.command(name="rotate-keys")
+@VAR
+def rotate_keys(var: Path | None) -> None:
+    """换主密钥：用新的主密钥重新包裹每一把密钥，录音录像和文书本身不动。换过多少会留下记录。"""
+    settings = settings_for(var)
+
+    async def job(database: Database) -> int:
+        key = SigningKey.load(settings.signing_key_file)
+        count = await asyncio.to_thread(rewrap_everything, settings, key)
+        async with database.begin() as db:
+            await record(
+                db,
+                command_line_actor(),
+                "MasterKeyRotated",
+                subject_kind="master_key",
+                subject_id=settings.master_keys.current_id,
+                details={"rewrapped": count},
+                clock=SystemClock(),
+            )
+        return count
+
+    count = run_with_database(settings, job)
+    click.echo(f"{count} 把密钥已改由主密钥 {settings.master_keys.current_id} 包裹。")
+    click.echo("核对 jiefang verify 无误后，可以去掉 JIEFANG_MASTER_KEY_BEFORE。")
+
+
+def rewrap_everything(settings: Settings, key: SigningKey) -> int:
+    """Wrap the keys of every recording and of every file in the vault anew; return how many. Blocking; may be repeated.
+
+    Raises VaultDamaged, MasterKeyMissing, SessionKeyUnreadable, OSError; what was done until then stays done.
+    """
+    count = settings.vault(key).rewrap()
+    journals = sorted(settings.journals.iterdir()) if settings.journals.exists() else []
+    return count + sum(rewrap_session_key(journal, settings.master_keys, key) for journal in journals)

@@ -16,14 +16,13 @@ from records.database import Database
 from records.outbox import Dispatcher
 from records.personal import PersonalData
 from records.signing import SigningKey
-from records.vault import Vault
 from sessions.proceedings import close_open_presence
 from signaling.closing import CloseReason
 from signaling.hub import Hub
 from signaling.media.events import MediaSettings
 from signaling.media.pool import MediaPool
 from signaling.runner import HubSettings
-from web.bridges import ports_for
+from web.bridges import RecordedJournals, ports_for
 from web.jobs import handlers_for
 from web.keys import CLOCK, DATABASE, HUB, OUTBOX, SETTINGS, SIGNING_KEY, VAULT
 
@@ -45,8 +44,8 @@ async def vault_lifetime(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     for directory in (settings.data_dir, settings.journals, settings.playback):
         directory.mkdir(parents=True, exist_ok=True)
-    app[VAULT] = Vault(settings.data_dir / "vault")
     app[SIGNING_KEY] = SigningKey.load(settings.signing_key_file)
+    app[VAULT] = settings.vault(app[SIGNING_KEY])
     app[SIGNING_KEY].public.save(settings.data_dir / "office-public.pem")
     yield
 
@@ -92,7 +91,8 @@ async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
     addresses = tuple(str(address) for address in settings.media_addresses)
     place = MediaSettings(addresses, settings.media_port)
     media = MediaPool(place, lambda event: hub.take_media_event(event), workers=settings.media_workers)
-    ports = ports_for(app[DATABASE], settings.journals, app[CLOCK])
+    journals = RecordedJournals(settings.journals, settings.master_keys, app[SIGNING_KEY])
+    ports = ports_for(app[DATABASE], journals, app[CLOCK])
     hub = Hub(HubSettings(), media, ports, clock=app[CLOCK])
     async with app[DATABASE].begin() as db:
         # Whoever was there when the last server died is not there now; their seats are kept.

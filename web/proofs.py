@@ -42,7 +42,7 @@ async def proof_of_recording(app: web.Application, session_id: str) -> Proof:
     def check() -> Sequence[Finding]:
         key = app[SIGNING_KEY].public
         recording = verify_recording(settings.journals / session_id, key, manifest_digest=manifest)
-        return [*recording, *verify_vault(settings.data_dir / "vault", digests)]
+        return [*recording, *verify_vault(settings.data_dir / "vault", digests, key)]
 
     findings = await asyncio.to_thread(check)
     problems = tuple(describe(finding) for finding in findings if not finding.ok)

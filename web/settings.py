@@ -1,6 +1,7 @@
 """Everything that differs from one installation to the next, read from the environment and checked at start."""
 
 import ipaddress
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Self
@@ -8,9 +9,13 @@ from typing import Annotated, Self
 from pydantic import Field, IPvAnyAddress, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from records.master_keys import MasterKeys
+from records.signing import SigningKey
+from records.vault import Strongbox, Vault
 from web.turn import IcePolicy
 
 PREFIX = "JIEFANG_"
+_KEY = re.compile(r"[0-9a-fA-F]{64}")
 DEMO_MEDIA_WORKERS = 2
 """So that a hearing goes on at once when one dies. Each starts in 0.4 s, beside the other and the pages."""
 
@@ -38,6 +43,10 @@ class Settings(BaseSettings):
     )
     login_secret: SecretStr = Field(description="登录与表单校验用的密钥，至少 32 个字符", min_length=32)
     personal_key: SecretStr = Field(description="加密个人信息的密钥，64 个十六进制字符")
+    master_key: SecretStr = Field(description="加密录音录像和文书的主密钥，64 个十六进制字符")
+    master_key_before: SecretStr | None = Field(
+        default=None, description="换下来的主密钥；运行 jiefang rotate-keys 之后就不再需要"
+    )
     signing_key_file: Path = Field(description="本院签名私钥（Ed25519，PEM）的文件")
     host: str = Field(default="127.0.0.1", description="网页监听的地址")
     port: int = Field(default=8080, ge=0, le=65535, description="网页监听的端口")
@@ -75,12 +84,26 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}TURN_URLS 与 {PREFIX}TURN_SECRET 要么都给出，要么都不给")
         if self.ice_policy is IcePolicy.RELAY and not self.turn_urls:
             raise ValueError(f"{PREFIX}ICE_POLICY 是 relay 时，要给出 {PREFIX}TURN_URLS")
-        try:
-            if len(bytes.fromhex(self.personal_key.get_secret_value())) != 32:
-                raise ValueError
-        except ValueError:
-            raise ValueError(f"{PREFIX}PERSONAL_KEY 必须是 64 个十六进制字符（32 字节）") from None
+        keys = {"PERSONAL_KEY": self.personal_key, "MASTER_KEY": self.master_key}
+        if self.master_key_before is not None:
+            keys["MASTER_KEY_BEFORE"] = self.master_key_before
+        for name, key in keys.items():
+            if not _KEY.fullmatch(key.get_secret_value()):
+                raise ValueError(f"{PREFIX}{name} 必须是 64 个十六进制字符（32 字节）")
         return self
+
+    @property
+    def master_keys(self) -> MasterKeys:
+        """Return the key that wraps all others at rest, and the one before it while that is still needed."""
+        before = self.master_key_before
+        return MasterKeys(
+            bytes.fromhex(self.master_key.get_secret_value()),
+            [] if before is None else [bytes.fromhex(before.get_secret_value())],
+        )
+
+    def vault(self, key: SigningKey) -> Vault:
+        """Return the vault, which encrypts."""
+        return Vault(self.data_dir / "vault", Strongbox(self.master_keys, key))
 
     @property
     def secure(self) -> bool:
@@ -130,6 +153,7 @@ def demo_settings(var: Path, *, port: int, media_port: int, addresses: tuple[str
         public_origin=f"{'https' if tls else 'http'}://{host}:{port}",
         login_secret=SecretStr(_kept_secret(kept / "login")),
         personal_key=SecretStr(_kept_secret(kept / "personal")),
+        master_key=SecretStr(_kept_secret(kept / "master")),
         signing_key_file=kept / "office.pem",
         host="0.0.0.0" if tls else "127.0.0.1",  # noqa: S104  # a phone in the same network must reach the demo
         port=port,

@@ -34,6 +34,7 @@ TEXTS: dict[str, str] = {
     "InvitationMoved": "把邀请换到另一台设备",
     "InvitationTriedWrong": "证件后四位填错",
     "InvitationUsed": "打开邀请链接并核对通过",
+    "MasterKeyRotated": "换了主密钥",
     "MomentMarked": "标记录像的一个时刻",
     "PayeeAccountChanged": "改了收款账号",
     "PaymentHeldBack": "一笔付款暂缓",

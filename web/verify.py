@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import DatabaseError
 
 from aid import ledger
-from records.bundle import PLAYBACK, RECORDING, verify_bundle
+from records.bundle import PLAYBACK, recording_in, verify_bundle
 from records.chain import HeadUnreadable
 from records.database import Database
 from records.personal import PersonalData
@@ -84,7 +84,7 @@ def rebuild_playback(opened: Path, output: Path) -> Iterator[Finding]:
     Not ok: `playback_differs(name)`, `playback_missing(name)` (in the bundle), `playback_not_made(name)` (from the
     journal). Ok: `playback_same(name)`, `playback_none`.
     """
-    made = {file.path.name: file.path for file in remux(opened / RECORDING, output)}
+    made = {file.path.name: file.path for file in remux(recording_in(opened), output)}
     kept = {path.name: path for path in sorted((opened / PLAYBACK).glob("*.webm"))}
     if not made and not kept:
         yield Finding(True, "playback_none")
@@ -125,7 +125,7 @@ async def _findings(var: Path, data: Path, key: VerifyKey) -> AsyncIterator[tupl
         for finding in await asyncio.to_thread(_check_recording, data / "journals" / directory, key, manifest):
             yield f"{number}：", finding
     digests = {digest for entry in entries for digest in vault_digests(entry)}
-    for finding in await asyncio.to_thread(lambda: list(verify_vault(data / "vault", digests))):
+    for finding in await asyncio.to_thread(lambda: list(verify_vault(data / "vault", digests, key))):
         yield "", finding
     for finding in _check_books(books):
         yield "", finding

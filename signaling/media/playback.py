@@ -22,7 +22,7 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream as AvStream
 
-from records.journal_reading import Packet, SegmentStart, Source, read_journal
+from records.journal_reading import KeyedJournal, Packet, SegmentStart, Source, read_journal
 from signaling.media import rtp
 from signaling.media.congestion import signed16
 from signaling.media.timeline import Timeline
@@ -60,7 +60,7 @@ class _Piece:
     keyframe: bool
 
 
-def remux(directory: Path, output: Path) -> list[PlaybackFile]:
+def remux(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFile]:
     """Write one WebM a seat that sent anything into `output` (made when missing), named after the seat.
 
     Blocks, for some ten seconds an hour of hearing, so call it in a thread. The work itself is done in a process of its
@@ -75,7 +75,7 @@ def _be_humble() -> None:
     os.nice(10)
 
 
-def remux_here(directory: Path, output: Path) -> list[PlaybackFile]:
+def remux_here(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFile]:
     """Do what `remux` does in this very process."""
     output.mkdir(parents=True, exist_ok=True)
     survey = _survey(directory)
@@ -100,7 +100,7 @@ class _Survey:
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def _survey(directory: Path) -> _Survey:
+def _survey(directory: Path | KeyedJournal) -> _Survey:
     survey = _Survey()
     for record in read_journal(directory):
         if isinstance(record, SegmentStart):
@@ -161,7 +161,7 @@ def _keep(output: Path, seat_id: str, writer: "_Writer", survey: _Survey) -> Pla
     )
 
 
-def _pieces(directory: Path, survey: _Survey) -> Iterator[tuple[Source, _Piece]]:
+def _pieces(directory: Path | KeyedJournal, survey: _Survey) -> Iterator[tuple[Source, _Piece]]:
     assemblers: dict[int, _Assembler] = {}
     for record in read_journal(directory):
         if not isinstance(record, Packet) or len(record.data) < 12 or rtp.is_rtcp(record.data):

@@ -51,6 +51,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "JIEFANG_PUBLIC_ORIGIN": settings.public_origin,
         "JIEFANG_LOGIN_SECRET": settings.login_secret.get_secret_value(),
         "JIEFANG_PERSONAL_KEY": settings.personal_key.get_secret_value(),
+        "JIEFANG_MASTER_KEY": settings.master_key.get_secret_value(),
         "JIEFANG_SIGNING_KEY_FILE": str(settings.signing_key_file),
     }
 

@@ -82,7 +82,7 @@ async def test_a_sealed_recording_proves_itself_to_whoever_has_the_public_key(
     assert recording.manifest_digest is not None
     findings = list(verify_recording(directory, KEY.public, manifest_digest=recording.manifest_digest))
     assert [finding.code for finding in findings] == ["recording_whole"]
-    assert [finding.code for finding in verify_vault(tmp_path / "vault", [recording.manifest_digest])] == [
+    assert [finding.code for finding in verify_vault(tmp_path / "vault", [recording.manifest_digest], KEY.public)] == [
         "vault_whole"
     ]
     async with database.read() as db:

@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from records.clock import FixedClock
 from records.database import Database
+from records.master_keys import MasterKeys
+from records.signing import SigningKey
 from records.trail import TrailEntry
 from sessions.seats import SeatRole, abilities_of
 from sessions.states import SessionState
@@ -21,7 +23,7 @@ from tests.support.people import (
     open_offices,
 )
 from tests.support.room_page import House, Page, People, serving
-from web.bridges import ports_for
+from web.bridges import RecordedJournals, ports_for
 
 
 @pytest.fixture
@@ -59,7 +61,8 @@ async def comes(house: House, hearing: Hearing, seat_id: str) -> Page:
 async def test_a_hearing_with_a_restart_in_its_middle_is_whole_on_record(
     database: Database, hearing: Hearing, clock: FixedClock, media: FakeMediaPlane, tmp_path: Path
 ) -> None:
-    ports = ports_for(database, tmp_path, clock)
+    journals = RecordedJournals(tmp_path, MasterKeys(bytes(32)), SigningKey.generate())
+    ports = ports_for(database, journals, clock)
     async with serving(media, ports, people=seats_of(hearing)) as house:
         media.on_event = house.hub.take_media_event
         wang = await comes(house, hearing, hearing.host_seat)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from records.signing import SigningKey
 from records.vault import Vault, VaultDamaged, write_durably
 from records.verifier import Finding, verify_vault
 
+KEY = SigningKey.generate().public
 STILL = b"\xff\xd8 a face"
 
 
@@ -75,12 +77,12 @@ def test_a_full_disk_leaves_neither_half_a_file_nor_a_temporary_one(
 
 async def test_verifying_names_what_is_missing_and_what_was_changed(vault: Vault, tmp_path: Path) -> None:
     whole, changed = await vault.put(STILL), await vault.put(b"a signature")
-    assert list(verify_vault(tmp_path / "vault", [whole, changed, whole])) == [
+    assert list(verify_vault(tmp_path / "vault", [whole, changed, whole], KEY)) == [
         Finding(True, "vault_whole", {"files": 2})
     ]
     vault.path(changed).write_bytes(b"b signature")
     missing = hashlib.sha256(b"never put").hexdigest()
-    findings = list(verify_vault(tmp_path / "vault", [whole, changed, missing, "nonsense"]))
+    findings = list(verify_vault(tmp_path / "vault", [whole, changed, missing, "nonsense"], KEY))
     assert {(finding.code, finding.params["digest"]) for finding in findings} == {
         ("vault_changed", changed),
         ("vault_missing", missing),

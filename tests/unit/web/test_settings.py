@@ -14,6 +14,7 @@ COMPLETE = {
     "JIEFANG_PUBLIC_ORIGIN": "https://12309.example.cn",
     "JIEFANG_LOGIN_SECRET": "s" * 32,
     "JIEFANG_PERSONAL_KEY": "ab" * 32,
+    "JIEFANG_MASTER_KEY": "cd" * 32,
     "JIEFANG_SIGNING_KEY_FILE": "office.pem",
 }
 
@@ -50,6 +51,8 @@ def test_each_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPat
     [
         ("JIEFANG_PERSONAL_KEY", "zz" * 32, "64 个十六进制字符"),
         ("JIEFANG_PERSONAL_KEY", "ab" * 16, "64 个十六进制字符"),
+        ("JIEFANG_MASTER_KEY", "cd" * 31, "64 个十六进制字符"),
+        ("JIEFANG_MASTER_KEY_BEFORE", "x", "64 个十六进制字符"),
         ("JIEFANG_LOGIN_SECRET", "short", "至少 32 个字符"),
         ("JIEFANG_DATABASE_URL", "mysql://x", "数据库地址"),
         ("JIEFANG_PUBLIC_ORIGIN", "12309.example.cn", "网址"),

@@ -19,6 +19,7 @@ COMPLETE = {
     "JIEFANG_PUBLIC_ORIGIN": "https://12309.example.cn",
     "JIEFANG_LOGIN_SECRET": "s" * 32,
     "JIEFANG_PERSONAL_KEY": "ab" * 32,
+    "JIEFANG_MASTER_KEY": "cd" * 32,
     "JIEFANG_SIGNING_KEY_FILE": "office.pem",
     "JIEFANG_TURN_URLS": '["turn:turn.example.cn:3478?transport=udp"]',
     "JIEFANG_TURN_SECRET": SECRET,
