@@ -170,8 +170,11 @@ class MediaPool:
 
     async def close_hearing(self, hearing_id: str) -> None:
         """Drop everybody, write and close the journal. Raises MediaRefused."""
-        await self._ask(hearing_id, CloseHearing(hearing_id))
-        self._hearings.pop(hearing_id, None)
+        try:
+            await self._ask(hearing_id, CloseHearing(hearing_id))
+        finally:
+            # Whatever came of it: who wants the hearing again opens it, and a move under way finds it gone.
+            self._hearings.pop(hearing_id, None)
 
     async def add_participant(self, hearing_id: str, seat_id: str) -> None:
         """Make an offer for a seat. Raises MediaRefused."""
@@ -276,6 +279,11 @@ class MediaPool:
             except asyncio.CancelledError:
                 worker.order(CloseHearing(hearing.hearing_id))
                 raise
+            if self._hearings.get(hearing.hearing_id) is not hearing:
+                worker.order(CloseHearing(hearing.hearing_id))
+                raise MediaRefused("hearing_unknown")
+            if not worker.alive:
+                continue
             hearing.put(worker, _expected(opened, Opened).now)
             return
         raise MediaRefused("worker_died")
@@ -311,6 +319,8 @@ class MediaPool:
             try:
                 await self._place(hearing)
             except MediaRefused as refused:
+                if self._hearings.get(hearing.hearing_id) is not hearing:
+                    return  # closed meanwhile
                 code = refused.code
                 continue
             log.info("hearing %s moved within %.2f s", hearing.hearing_id, time.monotonic() - began_at)

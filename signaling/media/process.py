@@ -171,10 +171,12 @@ class Service:
         try:
             journal = await _open_journal(directory, hearing_id)
             try:
+                # The recording's start is on the disk before anybody counts from it: it must outlive this process.
+                await asyncio.to_thread(journal.flush)
                 await worker.open_hearing(hearing_id, journal)
             except BaseException:
                 # Nobody else knows this journal, and it would keep the next try from opening it.
-                await asyncio.to_thread(journal.close)
+                await asyncio.to_thread(journal.abandon)
                 raise
             position = journal.position()
             return Opened(Moment(position.elapsed_ms, position.at))

@@ -161,15 +161,15 @@ class RemoteWorker:
     async def stop(self) -> None:
         """Let it write and close every journal and end; kill it when it takes too long."""
         self.alive = False
-        await self._line.close()
+        self._line.hang_up()
         try:
             await asyncio.to_thread(self._process.wait, STOP_S)
         except subprocess.TimeoutExpired:
             log.error("media worker %s did not end and was killed", self.pid)
-            await self.kill()
+        await self.kill()
 
     async def kill(self) -> None:
-        """End it at once. When this returns, its port and its journals are free."""
+        """End it at once, if it has not ended. When this returns, its port and its journals are free."""
         self.alive = False
         self._process.kill()
         await asyncio.to_thread(self._process.wait)

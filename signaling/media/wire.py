@@ -204,8 +204,12 @@ class Line(Generic[ReceivedT]):
         except msgspec.MsgspecError as error:
             raise LineBroken(str(error)) from error
 
+    def hang_up(self) -> None:
+        """Send what waits, then close; without waiting for it."""
+        self._writer.close()
+
     async def close(self) -> None:
-        """Send what waits, and close."""
+        """Send what waits, and close. Waits for an other side that lives but does not read."""
         self._writer.close()
         try:
             await self._writer.wait_closed()
