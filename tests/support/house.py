@@ -424,6 +424,7 @@ def settings_of(database_url: str, home: Path) -> Settings:
         master_key=SecretStr(bytes(range(32, 64)).hex()),
         signing_key_file=secrets / "office.pem",
         media_port=0,
+        media_workers=1,
         media_addresses=(ipaddress.IPv4Address("127.0.0.1"),),
         demo=True,
     )

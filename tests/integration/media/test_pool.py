@@ -204,6 +204,19 @@ async def test_the_only_worker_is_started_again_and_goes_on(
     assert sorted(events_in(tmp_path)) == ["DecisionReadOut", "MediaRestarted"]
 
 
+async def test_the_signals_that_stop_a_server_are_left_to_the_hub(desk: Desk, tmp_path: Path) -> None:
+    async with MediaPool(LOOPBACK, desk.hear, workers=1) as media:
+        await media.open_hearing("one", tmp_path)
+        worker = carrier(media, "one")
+        for signal_ in (signal.SIGINT, signal.SIGTERM):
+            os.kill(worker.pid, signal_)
+        await desk.until(JournalFlushed, "one", after=len(desk.told))
+        await media.record_event("one", {"event": "StillHere"})
+        assert carrier(media, "one") is worker
+    assert events_in(tmp_path) == ["StillHere"]
+    assert not survey(tmp_path).faults
+
+
 async def test_what_was_asked_of_links_that_died_with_their_worker_is_left_to_the_room(
     desk: Desk, tmp_path: Path
 ) -> None:
