@@ -1,11 +1,12 @@
-"""A phone's networks, made of network namespaces: Wi-Fi and mobile data, either of which can go away in mid-call.
+"""An office and a phone in network namespaces of their own, joined by Wi-Fi and by mobile data.
 
-Inside the namespace the phone has two interfaces with an address each, both lead to this machine, and what leaves from
-an address goes out by its own interface. The media plane's address belongs to neither, so that it outlives both.
+On the phone, what leaves from an address goes out by its own interface. The office's address belongs to neither
+network, so that it outlives both. This machine's own interfaces are left alone: a browser breaks off all it does when
+an address comes or goes.
 """
 
+import ctypes
 import os
-import random
 import shlex
 import shutil
 import subprocess
@@ -14,76 +15,84 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+OFFICE_ADDRESS = "10.77.0.1"
+WIFI_ADDRESS = "10.77.1.2"
+MOBILE_ADDRESS = "10.77.2.2"
+_CLONE_NEWNET = 0x40000000
+
 
 @dataclass(frozen=True, slots=True)
-class Phone:
-    """A namespace with two networks."""
+class Networks:
+    """The two namespaces."""
 
-    namespace: str
-    server_address: str
-    wifi_address: str
-    mobile_address: str
+    office: str
+    phone: str
 
-    def loses_wifi(self) -> None:
+    def phone_loses_wifi(self) -> None:
         """Take the Wi-Fi and its address away, as walking out of the house does."""
-        _run("ip", "-n", self.namespace, "link", "set", "wlan0", "down")
-        _run("ip", "-n", self.namespace, "addr", "flush", "dev", "wlan0")
+        _run("ip", "-n", self.phone, "link", "set", "wlan0", "down")
+        _run("ip", "-n", self.phone, "addr", "flush", "dev", "wlan0")
 
-    def program(self, directory: Path, program: str) -> str:
-        """Return a program that runs another one on this phone."""
-        path = directory / f"{self.namespace}-{Path(program).name}"
-        path.write_text(f'#!/bin/sh\nexec ip netns exec {self.namespace} {shlex.quote(program)} "$@"\n', "ascii")
-        path.chmod(0o755)
-        return str(path)
+    @contextmanager
+    def from_the_office(self) -> Iterator[None]:
+        """Let sockets that this thread opens meanwhile be the office's."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with Path("/proc/self/ns/net").open() as here, Path(f"/run/netns/{self.office}").open() as there:
+            if libc.setns(there.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                yield
+            finally:
+                if libc.setns(here.fileno(), _CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns back")
+
+
+def program_in(namespace: str, directory: Path, program: str) -> str:
+    """Write a program that runs another one in a namespace, and return it."""
+    path = directory / f"{namespace}-{Path(program).name}"
+    path.write_text(f'#!/bin/sh\nexec ip netns exec {namespace} {shlex.quote(program)} "$@"\n', "ascii")
+    path.chmod(0o755)
+    return str(path)
 
 
 @contextmanager
-def phone_with_two_networks() -> Iterator[Phone]:
-    """Make the namespace and its networks; take them away at the end."""
+def office_and_phone() -> Iterator[Networks]:
+    """Make the namespaces and what joins them; take them away at the end."""
     assert shutil.which("ip") is not None, "ip is missing: tools/setup test installs iproute2"
     assert os.geteuid() == 0, "network namespaces need root: run this test as root"
-    tag, third = f"{os.getpid() % 100000:05d}", random.randrange(0, 250, 3)
-    namespace, wifi, mobile = f"phone{tag}", f"jfw{tag}", f"jfm{tag}"
-    phone = Phone(namespace, f"10.77.{third}.1", f"10.77.{third + 1}.2", f"10.77.{third + 2}.2")
+    networks = Networks(f"jf-office-{os.getpid()}", f"jf-phone-{os.getpid()}")
     try:
-        _run("ip", "netns", "add", namespace)
-        _run("ip", "-n", namespace, "link", "set", "lo", "up")
-        for table, outside, inside, address in (
-            (101, wifi, "wlan0", phone.wifi_address),
-            (102, mobile, "wwan0", phone.mobile_address),
-        ):
-            gateway = address[:-1] + "1"
-            _run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside, "netns", namespace)
-            _run("ip", "addr", "add", f"{gateway}/24", "dev", outside)
-            _run("ip", "link", "set", outside, "up")
-            _run("ip", "-n", namespace, "addr", "add", f"{address}/24", "dev", inside)
-            _run("ip", "-n", namespace, "link", "set", inside, "up")
-            _run("ip", "-n", namespace, "route", "add", "default", "via", gateway, "metric", str(table))
-            _run(
-                "ip",
-                "-n",
-                namespace,
-                "route",
-                "add",
-                "default",
-                "via",
-                gateway,
-                "dev",
-                inside,
-                "metric",
-                "1",
-                "table",
-                str(table),
-            )
-            # Without its interface, nothing leaves from its address by the other one.
-            _run("ip", "-n", namespace, "route", "add", "unreachable", "default", "metric", "9", "table", str(table))
-            _run("ip", "-n", namespace, "rule", "add", "from", address, "table", str(table))
-        _run("ip", "addr", "add", f"{phone.server_address}/32", "dev", mobile)
-        yield phone
+        for namespace in (networks.office, networks.phone):
+            _run("ip", "netns", "add", namespace)
+            _run("ip", "-n", namespace, "link", "set", "lo", "up")
+        _run("ip", "-n", networks.office, "addr", "add", f"{OFFICE_ADDRESS}/32", "dev", "lo")
+        _join(networks, "wlan0", WIFI_ADDRESS, 101)
+        _join(networks, "wwan0", MOBILE_ADDRESS, 102)
+        _run("ip", "-n", networks.office, "route", "add", "default", "via", MOBILE_ADDRESS, "src", OFFICE_ADDRESS)
+        yield networks
     finally:
-        for link in (wifi, mobile):
-            subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
-        subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
+        for namespace in (networks.office, networks.phone):
+            subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
+
+
+def _join(networks: Networks, interface: str, address: str, table: int) -> None:
+    """Join the two by an interface of the same name on either side; `table` is the phone's routes from its address."""
+    gateway = address[:-1] + "1"
+    _run(
+        *("ip", "-n", networks.office, "link", "add", interface, "type", "veth"),
+        *("peer", "name", interface, "netns", networks.phone),
+    )
+    for namespace, own in ((networks.office, gateway), (networks.phone, address)):
+        # No IPv6: its addresses come a second later, which browsers take for another change of networks.
+        _run("ip", "-n", namespace, "link", "set", interface, "addrgenmode", "none")
+        _run("ip", "-n", namespace, "addr", "add", f"{own}/24", "dev", interface)
+        _run("ip", "-n", namespace, "link", "set", interface, "up")
+    route = ("ip", "-n", networks.phone, "route", "add")
+    _run(*route, "default", "via", gateway, "metric", str(table))
+    _run(*route, "default", "via", gateway, "dev", interface, "metric", "1", "table", str(table))
+    # Without its interface, nothing leaves from its address by the other one.
+    _run(*route, "unreachable", "default", "metric", "9", "table", str(table))
+    _run("ip", "-n", networks.phone, "rule", "add", "from", address, "table", str(table))
 
 
 def _run(*command: str) -> None:

@@ -62,9 +62,13 @@ class Camera:
         page.screenshot(path=self.directory / f"{name}.png")
 
 
-def open_context(browser: Browser, viewport: ViewportSize, *, phone: bool = False) -> BrowserContext:
-    """Open a browser as somebody's own, with nothing in it."""
-    context = browser.new_context(viewport=viewport, has_touch=phone, is_mobile=phone, locale="zh-CN")
+def open_context(
+    browser: Browser, viewport: ViewportSize, *, phone: bool = False, trusting: bool = False
+) -> BrowserContext:
+    """Open a browser as somebody's own, with nothing in it; a trusting one takes self-signed certificates."""
+    context = browser.new_context(
+        viewport=viewport, has_touch=phone, is_mobile=phone, locale="zh-CN", ignore_https_errors=trusting
+    )
     context.set_default_timeout(STEP_MS)
     return context
 

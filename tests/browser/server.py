@@ -34,8 +34,12 @@ class Server:
 class DemoProcess:
     """`jiefang demo` on ports of its own; it can be stopped and started again on the same data."""
 
-    def __init__(self, var: Path, *, environment: Mapping[str, str] | None = None, address: str = "") -> None:
-        """`environment` holds further settings; with an `address`, pages are served there too, over TLS."""
+    def __init__(
+        self, var: Path, *, environment: Mapping[str, str] | None = None, address: str = "", namespace: str = ""
+    ) -> None:
+        """`environment` holds further settings; with an `address`, pages are served there too, over TLS. A network
+        `namespace` is where it runs."""
+        self._prefix = ["ip", "netns", "exec", namespace] if namespace else []
         self._environment = environment or {}
         self._var = var
         self._log = var.with_suffix(".log")
@@ -48,7 +52,7 @@ class DemoProcess:
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
-        command = [sys.executable, "-m", "web", "demo", "--var", str(self._var)]
+        command = [*self._prefix, sys.executable, "-m", "web", "demo", "--var", str(self._var)]
         command += ["--port", str(self._port), "--media-port", str(self._media_port)]
         command += ["--https"] if self._https else []
         environment = {**os.environ, **self._environment}

@@ -18,6 +18,14 @@ from tests.browser.firefox import (
     running_firefox,
     sees_movement_in_firefox,
 )
+from tests.browser.namespaces import (
+    MOBILE_ADDRESS,
+    OFFICE_ADDRESS,
+    WIFI_ADDRESS,
+    Networks,
+    office_and_phone,
+    program_in,
+)
 from tests.browser.people import DESK, PHONE, Camera, come_in, hears_somebody, open_context, sees_movement, sign_in
 from tests.browser.server import DemoProcess, Server
 from tests.support.clips import Clip, applicant_clip, prosecutor_clip
@@ -33,7 +41,7 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...how) { super(...how); window.connections.push(this); }
 };
 """
-# The pair of addresses that the newest connection uses, as [type here, way to the relay, type there].
+# The pair of addresses that the newest connection uses, as [address, type and way to the relay here, type there].
 CHOSEN_PAIR = """
 async () => {
   const reports = [...(await window.connections.at(-1).getStats()).values()];
@@ -41,7 +49,28 @@ async () => {
   const transport = reports.find((report) => report.type === "transport");
   const pair = byId.get(transport.selectedCandidatePairId);
   const here = byId.get(pair.localCandidateId);
-  return [here.candidateType, here.relayProtocol ?? "", byId.get(pair.remoteCandidateId).candidateType];
+  return [here.address, here.candidateType, here.relayProtocol ?? "", byId.get(pair.remoteCandidateId).candidateType];
+}
+"""
+
+# Notes from now on how long the page goes without a packet of media at most, over all its connections.
+WATCH_SILENCE = """
+() => {
+  window.longestSilenceMs = 0;
+  const seen = new Map();
+  let at = performance.now();
+  const look = async () => {
+    for (const connection of window.connections) {
+      let count = 0;
+      for (const report of (await connection.getStats()).values())
+        if (report.type === "inbound-rtp") count += report.packetsReceived;
+      if (count > (seen.get(connection) ?? 0)) at = performance.now();
+      seen.set(connection, count);
+    }
+    window.longestSilenceMs = Math.max(window.longestSilenceMs, performance.now() - at);
+    setTimeout(look, 20);
+  };
+  look();
 }
 """
 
@@ -63,7 +92,7 @@ def chromium(playwright: Playwright, clip: Clip, *arguments: str, program: str =
 
 def own_page(browser: Browser, *, phone: bool = False) -> Page:
     """Open a page that keeps its connections, as somebody's own."""
-    context = open_context(browser, PHONE if phone else DESK, phone=phone)
+    context = open_context(browser, PHONE if phone else DESK, phone=phone, trusting=True)
     context.add_init_script(KEEP_CONNECTIONS)
     return context.new_page()
 
@@ -107,7 +136,7 @@ def test_a_hearing_is_held_through_a_relay_and_nothing_else(
             host_lets_in(desk, process.server)
             for page in (phone, desk):
                 sees_and_hears(page)
-                assert cast(list[str], page.evaluate(CHOSEN_PAIR)) == ["relay", transport, "host"]
+                assert cast(list[str], page.evaluate(CHOSEN_PAIR))[1:] == ["relay", transport, "host"]
     finally:
         process.stop()
     assert relay.url(transport) not in process.log()
@@ -153,3 +182,47 @@ def test_a_host_with_firefox_and_an_applicant_with_chromium_see_and_hear_each_ot
     expect(phone.locator("[data-step=room]")).to_be_visible()
     firefox_sees_and_hears(firefox)
     sees_and_hears(phone)
+
+
+@pytest.fixture
+def networks() -> Iterator[Networks]:
+    """An office, and a phone with Wi-Fi and mobile data."""
+    with office_and_phone() as networks:
+        yield networks
+
+
+def test_an_applicant_who_leaves_the_wifi_stays_in_the_hearing(
+    networks: Networks, tmp_path: Path, playwright: Playwright, quiet_camera: Camera
+) -> None:
+    at_office, on_phone = (program_in(name, tmp_path, CHROMIUM) for name in (networks.office, networks.phone))
+    process = DemoProcess(tmp_path / "var", address=OFFICE_ADDRESS, namespace=networks.office)
+    process.start()
+    try:
+        with (
+            chromium(playwright, applicant_clip(), program=on_phone) as applicants,
+            chromium(playwright, prosecutor_clip(), program=at_office) as prosecutors,
+        ):
+            phone, desk = own_page(applicants, phone=True), own_page(prosecutors)
+            come_in(phone, process.server, quiet_camera)
+            host_lets_in(desk, process.server)
+            for page in (phone, desk):
+                sees_and_hears(page)
+                page.evaluate(WATCH_SILENCE)
+            assert cast(list[str], phone.evaluate(CHOSEN_PAIR))[0] == WIFI_ADDRESS
+
+            with phone.expect_websocket(timeout=60_000):
+                networks.phone_loses_wifi()
+
+            # The picture moved by itself; the page's socket, whose silence takes longer to notice, has followed.
+            phone.wait_for_function(
+                f"async address => (await ({CHOSEN_PAIR})().catch(() => []))[0] === address",
+                arg=MOBILE_ADDRESS,
+                timeout=60_000,
+            )
+            for page in (phone, desk):
+                sees_and_hears(page)
+            expect(phone.locator("[data-step=room]")).to_be_visible()
+            phone.locator("#call-hand").click()
+            expect(desk.locator(".person--stage .person__hand")).to_be_visible()
+    finally:
+        process.stop()

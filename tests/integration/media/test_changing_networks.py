@@ -9,7 +9,14 @@ from playwright.async_api import async_playwright
 from records.journal import Packet, Source, read_journal
 from signaling.media.events import LinkLost, OfferReady
 from signaling.media.rtp import is_rtcp
-from tests.browser.namespaces import Phone, phone_with_two_networks
+from tests.browser.namespaces import (
+    MOBILE_ADDRESS,
+    OFFICE_ADDRESS,
+    WIFI_ADDRESS,
+    Networks,
+    office_and_phone,
+    program_in,
+)
 from tests.integration.media.peers import HEARING, Plane, open_plane
 from tests.integration.media.test_chromium import CHROMIUM, BrowserPerson, until_all_see
 
@@ -52,29 +59,30 @@ WATCH_SILENCE = """
 
 
 @pytest.fixture
-def phone() -> Iterator[Phone]:
-    """A phone with Wi-Fi and mobile data."""
-    with phone_with_two_networks() as phone:
-        yield phone
+def networks() -> Iterator[Networks]:
+    """An office, and a phone with Wi-Fi and mobile data."""
+    with office_and_phone() as networks:
+        yield networks
 
 
 @pytest.fixture
-async def plane(phone: Phone, tmp_path: Path) -> AsyncIterator[Plane]:
+async def plane(networks: Networks, tmp_path: Path) -> AsyncIterator[Plane]:
     """The media plane, at an address that both networks lead to."""
-    plane = await open_plane(tmp_path / "journal", (phone.server_address,))
+    with networks.from_the_office():
+        plane = await open_plane(tmp_path / "journal", (OFFICE_ADDRESS,))
     yield plane
     await plane.worker.stop()
 
 
 @pytest.fixture
-async def people(phone: Phone, plane: Plane, tmp_path: Path) -> AsyncIterator[list[BrowserPerson]]:
-    """The host, and the applicant, whose Chromium runs on the phone."""
+async def people(networks: Networks, plane: Plane, tmp_path: Path) -> AsyncIterator[list[BrowserPerson]]:
+    """The host at the office, and the applicant, whose Chromium runs on the phone."""
     assert CHROMIUM is not None, "chromium is missing: tools/setup test installs it"
     async with async_playwright() as playwright:
-        at_the_office = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        on_the_phone = await playwright.chromium.launch(
-            executable_path=phone.program(tmp_path, CHROMIUM), args=ARGUMENTS
-        )
+        at_the_office, on_the_phone = [
+            await playwright.chromium.launch(executable_path=program_in(namespace, tmp_path, CHROMIUM), args=ARGUMENTS)
+            for namespace in (networks.office, networks.phone)
+        ]
         yield [
             await BrowserPerson.come(plane, at_the_office, "host"),
             await BrowserPerson.come(plane, on_the_phone, "applicant"),
@@ -84,20 +92,18 @@ async def people(phone: Phone, plane: Plane, tmp_path: Path) -> AsyncIterator[li
 
 
 async def test_a_call_outlives_the_wifi_without_a_new_offer(
-    phone: Phone, plane: Plane, people: list[BrowserPerson]
+    networks: Networks, plane: Plane, people: list[BrowserPerson]
 ) -> None:
     _, applicant = people
     await until_all_see(people, 30)
-    assert await applicant.page.evaluate(OWN_ADDRESS) == phone.wifi_address
+    assert await applicant.page.evaluate(OWN_ADDRESS) == WIFI_ADDRESS
     offers = len(plane.of_kind(OfferReady))
     await applicant.page.evaluate(WATCH_SILENCE)
 
-    phone.loses_wifi()
+    networks.phone_loses_wifi()
 
     await until_all_see(people, 60)
-    await applicant.page.wait_for_function(
-        f"async address => await ({OWN_ADDRESS})() === address", arg=phone.mobile_address
-    )
+    await applicant.page.wait_for_function(f"async address => await ({OWN_ADDRESS})() === address", arg=MOBILE_ADDRESS)
     assert len(plane.of_kind(OfferReady)) == offers, "no renegotiation"
     assert not plane.of_kind(LinkLost)
     assert await applicant.page.evaluate("longestSilenceMs") < LONGEST_GAP_S * 1000

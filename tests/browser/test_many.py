@@ -1,0 +1,132 @@
+"""Six people in one hearing: host, applicant and four at the far end; everybody sees everybody else move."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import cast
+
+import pytest
+from playwright.sync_api import Playwright
+from sqlalchemy import select
+
+from records.database import Database
+from records.ids import new_id
+from records.personal import PersonalData
+from sessions.seats import SeatRole
+from sessions.tables import Seat, Session
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.people import DESK, PHONE, Camera, come_in, open_context, sign_in
+from tests.browser.server import Server
+from tests.support.clips import Clip, prosecutor_clip
+from web.accounts.tables import Staff
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+FAR_END = ("liu", "far2", "far3", "far4")
+PATIENCE_MS = 120_000
+# Resolves once so many new frames of so many far people were shown, with the count of each; else after a while.
+FRAMES_OF_EACH = """
+([people, frames, patienceMs]) => new Promise((resolve) => {
+  const counts = new Map();
+  const begin = (video) => {
+    counts.set(video, 0);
+    const count = () => {
+      counts.set(video, counts.get(video) + 1);
+      video.requestVideoFrameCallback(count);
+    };
+    video.requestVideoFrameCallback(count);
+  };
+  const until = performance.now() + patienceMs;
+  const look = () => {
+    for (const video of document.querySelectorAll(".person video"))
+      if (!counts.has(video) && video.srcObject?.getAudioTracks().length) begin(video);
+    const reached = [...counts.values()];
+    const all = reached.length >= people && reached.every((count) => count >= frames);
+    if (all || performance.now() > until) resolve(reached);
+    else setTimeout(look, 50);
+  };
+  look();
+})
+"""
+
+
+@pytest.fixture
+def small_camera(tmp_path: Path) -> Clip:
+    """A camera of 160 by 120 that shows a bar moving, ten times a second: six of them fit on a small machine."""
+    width, height, frames = 160, 120, 40
+    picture = tmp_path / "small.y4m"
+    with picture.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420\n".encode())
+        for number in range(frames):
+            bright = number * width // frames
+            row = bytes(235 if abs(x - bright) < 12 else 60 for x in range(width))
+            file.write(b"FRAME\n" + row * height + bytes([128]) * (width * height // 2))
+    return Clip(picture, prosecutor_clip().sound)
+
+
+async def _seat_more(server: Server) -> None:
+    """Give three more people of the far office an account and a seat; booking itself knows one far end."""
+    url = f"sqlite+aiosqlite:///{server.var / 'jiefang.sqlite'}"
+    database = Database(url, personal=PersonalData(bytes(32)))
+    try:
+        async with database.begin() as db:
+            session = (await db.scalars(select(Session))).one()
+            liu = (await db.scalars(select(Staff).where(Staff.user_name == FAR_END[0]))).one()
+            seat = (await db.scalars(select(Seat).where(Seat.person_id == liu.id))).one()
+            for user_name in FAR_END[1:]:
+                staff = Staff(
+                    id=new_id(),
+                    office_id=liu.office_id,
+                    user_name=user_name,
+                    name=user_name,
+                    title=liu.title,
+                    roles=liu.roles,
+                    password_hash=liu.password_hash,
+                )
+                db.add(staff)
+                db.add(
+                    Seat(
+                        id=new_id(),
+                        session_id=session.id,
+                        role=SeatRole.FAR_END,
+                        person_id=staff.id,
+                        display_name=user_name,
+                        title=liu.title,
+                        office_name=seat.office_name,
+                    )
+                )
+    finally:
+        await database.dispose()
+
+
+@pytest.fixture
+def roomy_server(server: Server) -> Iterator[Server]:
+    """A demonstration whose hearing has seats for six who are seen and heard."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_seat_more(server))).result()
+    yield server
+
+
+def test_six_people_see_each_other_move(
+    roomy_server: Server, playwright: Playwright, small_camera: Clip, tmp_path: Path
+) -> None:
+    with ExitStack() as open_things:
+        browser = open_things.enter_context(
+            playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *small_camera.chromium_arguments])
+        )
+        phone = open_context(browser, PHONE, phone=True).new_page()
+        come_in(phone, roomy_server, Camera(tmp_path))
+        desks = {}
+        for user_name in ("wang", *FAR_END):
+            desks[user_name] = open_context(browser, DESK).new_page()
+            desks[user_name].set_default_timeout(60_000)
+            sign_in(desks[user_name], roomy_server, user_name)
+            desks[user_name].get_by_role("link", name="进入接访室").click()
+            desks[user_name].locator("#faces").wait_for()
+        desks["wang"].locator("#stage-admit").click()
+        for name, page in {"gao": phone, **desks}.items():
+            counts = cast(list[int], page.evaluate(FRAMES_OF_EACH, [len(desks), 10, PATIENCE_MS]))
+            assert len(counts) == len(desks), (name, counts)
+            assert min(counts) >= 10, (name, counts)
