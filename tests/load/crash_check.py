@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from records.journal_reading import Packet, read_journal
+from records.journal_reading import KeyedJournal, Packet, read_journal
 from records.manifests import survey
 from records.signing import VerifyKey
 from records.verifier import verify_recording
@@ -28,7 +28,7 @@ def faults_of(journal: Path, key: VerifyKey) -> list[str]:
     return found
 
 
-def names_in(journal: Path) -> set[tuple[int, int]]:
+def names_in(journal: Path | KeyedJournal) -> set[tuple[int, int]]:
     """Return SSRC and sequence number of every RTP packet of a journal."""
     return {
         (int.from_bytes(record.data[8:12], "big"), int.from_bytes(record.data[2:4], "big"))

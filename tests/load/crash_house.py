@@ -44,6 +44,7 @@ class House:
         self.demo = DemoProcess(var)
         settings = demo_settings(var, port=0, media_port=0, addresses=("127.0.0.1",), tls=False)
         self.journals = settings.journals
+        self.master_keys = settings.master_keys
         self.public_key = settings.data_dir / "office-public.pem"
         self._settings = settings
 

@@ -23,6 +23,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from records.journal_reading import with_key
 from records.signing import VerifyKey
 from tests.load.crash_check import faults_of, losses_of, names_in
 from tests.load.crash_house import Booked, House
@@ -154,7 +155,7 @@ def _weigh(house: House, booked: list[Booked], tally: Tally) -> dict[str, float]
         if faults:
             broken += 1
             say("\n  ".join([hearing.session_id, *faults]))
-        kept = names_in(journal)
+        kept = names_in(with_key(journal, house.master_keys))
         for struck in tally.struck:
             if struck.session_id == hearing.session_id:
                 for loss in losses_of(struck.sent, struck.ended_us, kept):
