@@ -289,7 +289,11 @@ class JournalWriter:
     def write_packet(self, source: int, arrival_us: int, data: bytes) -> None:
         """Add a packet that arrived at `arrival_us` (microseconds of Unix time). Raises JournalFull."""
         head = _PACKET_RECORD.pack(PACKET_HEAD.size + len(data), _PACKET, source, arrival_us)
-        self._append(head + data, arrival_us)
+        size = len(head) + len(data)
+        self._make_room(size, arrival_us)
+        # Two parts, joined when they are written: the packet itself is not copied here.
+        self._pending += (head, data)
+        self._count(size)
 
     def write_event(self, event: Mapping[str, Json]) -> JournalPosition:
         """Add an event and return where it stands. Raises JournalFull; ValueError when not JSON or too long."""
@@ -302,18 +306,24 @@ class JournalWriter:
         return self._position_at(at_us)
 
     def _append(self, frame: bytes, at_us: int) -> None:
+        self._make_room(len(frame), at_us)
+        self._pending.append(frame)
+        self._count(len(frame))
+
+    def _make_room(self, size: int, at_us: int) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._taken_bytes - self._stored_bytes + len(frame) > PENDING_BYTES_MAX:
+        if self._taken_bytes - self._stored_bytes + size > PENDING_BYTES_MAX:
             raise JournalFull
         if self._segment_records and (
-            self._segment_bytes + len(frame) > SEGMENT_BYTES_MAX
+            self._segment_bytes + size > SEGMENT_BYTES_MAX
             or at_us - self._segment_started_us >= SEGMENT_SECONDS_MAX * 1_000_000
         ):
             self._roll(at_us)
-        self._pending.append(frame)
-        self._taken_bytes += len(frame)
-        self._segment_bytes += len(frame)
+
+    def _count(self, size: int) -> None:
+        self._taken_bytes += size
+        self._segment_bytes += size
         self._segment_records += 1
 
     def _roll(self, at_us: int) -> None:

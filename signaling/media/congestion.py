@@ -9,6 +9,7 @@ draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
 import struct
+from array import array
 from collections import deque
 from collections.abc import Iterator
 
@@ -29,6 +30,8 @@ class UplinkFeedback:
     """Notes when a sender's numbered packets arrived, and writes the feedback that its estimator waits for."""
 
     def __init__(self) -> None:
+        self._fresh: list[tuple[int, float]] = []
+        """As they came, since the last report; a report turns them into `_arrivals`."""
         self._arrivals: dict[int, int] = {}
         self._highest: int | None = None
         self._next = 0
@@ -36,6 +39,16 @@ class UplinkFeedback:
 
     def arrived(self, number: int, at: float) -> None:
         """Note packet `number` (16 bits) at monotonic second `at`."""
+        if len(self._fresh) >= REPORT_PACKETS_MAX:
+            self._take_fresh()
+        self._fresh.append((number, at))
+
+    def _take_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for number, at in fresh:
+            self._place(number, at)
+
+    def _place(self, number: int, at: float) -> None:
         full = number if self._highest is None else self._highest + signed16(number - self._highest)
         if self._highest is None or full - self._highest > REPORT_PACKETS_MAX or full < self._next - REPORT_PACKETS_MAX:
             self._arrivals.clear()
@@ -46,6 +59,7 @@ class UplinkFeedback:
 
     def report(self, media_ssrc: int) -> bytes | None:
         """Return the feedback for what arrived since the last one, or None when nothing did."""
+        self._take_fresh()
         if not self._arrivals:
             return None
         first = min(self._next, min(self._arrivals))
@@ -169,8 +183,10 @@ class Downlink:
         self.cap_bps: float | None = None
         self.loss_pct = 0.0
         self._number = 0
-        self._sent: list[tuple[int, float, int] | None] = [None] * SENT_KEPT
-        """(Number, when, size), by the number's last bits."""
+        # Three flat arrays by the number's last bits, not objects: 80 links of them must stay in the processor's cache.
+        self._sent_number = array("l", [-1]) * SENT_KEPT
+        self._sent_at = array("d", [0.0]) * SENT_KEPT
+        self._sent_size = array("H", [0]) * SENT_KEPT
         self._lowest: deque[tuple[float, float]] = deque()
         self._arrived: deque[tuple[float, int]] = deque()
         self._queued: deque[tuple[float, int]] = deque()
@@ -183,7 +199,10 @@ class Downlink:
         """Number a packet of `size` bytes that is sent at monotonic second `at`."""
         number = self._number
         self._number = (number + 1) & 0xFFFF
-        self._sent[number % SENT_KEPT] = (number, at, size)
+        place = number % SENT_KEPT
+        self._sent_number[place] = number
+        self._sent_at[place] = at
+        self._sent_size[place] = size
         return number
 
     def told(self, part: RtcpPart, at: float) -> None:
@@ -191,14 +210,14 @@ class Downlink:
         came: list[tuple[float, float, int]] = []
         lost = 0
         for number, arrival_us in read_feedback(part):
-            sent = self._sent[number % SENT_KEPT]
-            if sent is None or sent[0] != number:
+            place = number % SENT_KEPT
+            if self._sent_number[place] != number:
                 continue
             if arrival_us is None:
                 lost += 1
             else:
-                self._sent[number % SENT_KEPT] = None
-                came.append((arrival_us / 1e6, arrival_us / 1e6 - sent[1], sent[2]))
+                self._sent_number[place] = -1
+                came.append((arrival_us / 1e6, arrival_us / 1e6 - self._sent_at[place], self._sent_size[place]))
         if not came and not lost:
             return
         self._told.append((at, lost, len(came)))

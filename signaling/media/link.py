@@ -13,7 +13,6 @@ from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtl
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_PROFILES
 
 from signaling.media.port import Way
-from signaling.media.rtp import is_rtcp
 from signaling.media.srtp import Srtp, SrtpRefused
 
 CONSENT_S = 15.0
@@ -135,7 +134,7 @@ class Link:
         if self._receive is None:
             self._drops["srtp_too_early"] += 1
             return
-        control = is_rtcp(data)
+        control = 191 < data[1] < 224  # RFC 5761 section 4
         try:
             plain = self._receive.unprotect_rtcp(data) if control else self._receive.unprotect(data)
         except SrtpRefused:
@@ -167,9 +166,11 @@ class Link:
         if self._send is None:
             return
         try:
-            self.send(self._send.protect(packet))
+            data = self._send.protect(packet)
         except SrtpRefused:
             self._drops["protect_failed"] += 1
+        else:
+            self.send(data)
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send an RTCP packet."""

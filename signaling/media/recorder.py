@@ -62,7 +62,7 @@ class Recorder:
     def packet(self, number: int, at: float, data: bytes) -> None:
         """Keep a packet. One that cannot be kept is counted and told."""
         try:
-            self._journal.write_packet(number, self.arrival_us(at), data)
+            self._journal.write_packet(number, self._anchor_us + int((at - self._anchor_s) * 1e6), data)
         except JournalError as error:
             self.dropped += 1
             self._tell_trouble(error.code)

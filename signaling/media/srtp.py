@@ -15,20 +15,23 @@ _TRAILER_BYTES_MAX = 4 + 16 + 128
 """SRTCP index, longest tag, longest key identifier (libsrtp's SRTP_MAX_SRTCP_TRAILER_LEN)."""
 
 
+# One for all links: packets are handled by one thread, and a buffer a link would only push others out of the cache.
+_length = _binding.ffi.new("int *")
+_data = _binding.ffi.new("char[]", PACKET_BYTES_MAX + _TRAILER_BYTES_MAX)
+_buffer = _binding.ffi.buffer(_data)
+
+
 class SrtpRefused(Exception):
     """Tampered, replayed, cut or too long: libsrtp will not have this packet."""
 
 
 class Srtp:
-    """One direction of a link. Not for several threads."""
+    """One direction of a link. All of a process belong to one thread."""
 
     def __init__(self, session: pylibsrtp.Session) -> None:
         self._session = session
         """Kept, for libsrtp's memory goes with it."""
         self._context = session._srtp[0]
-        self._length = _binding.ffi.new("int *")
-        self._data = _binding.ffi.new("char[]", PACKET_BYTES_MAX + _TRAILER_BYTES_MAX)
-        self._buffer = _binding.ffi.buffer(self._data)
 
     def protect(self, packet: bytes) -> bytes:
         """Encrypt an RTP packet. Raises SrtpRefused."""
@@ -50,11 +53,10 @@ class Srtp:
         size = len(packet)
         if size > PACKET_BYTES_MAX:
             raise SrtpRefused("too long")
-        length = self._length
-        length[0] = size
-        self._buffer[0:size] = packet
-        status = call(self._context, self._data, length)
+        _length[0] = size
+        _buffer[0:size] = packet
+        status = call(self._context, _data, _length)
         if status:
             raise SrtpRefused(pylibsrtp.ERRORS[status] if status < len(pylibsrtp.ERRORS) else str(status))
-        plain: bytes = self._buffer[0 : length[0]]
+        plain: bytes = _buffer[: _length[0]]
         return plain

@@ -1,5 +1,6 @@
 """One stream that somebody sends: what is missing of it, what can be sent again, when its sender owes a keyframe."""
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from signaling.media import rtp
 from signaling.media.congestion import signed16
 from signaling.media.sdp import Kind
 
-HISTORY_MAX = 512
+HISTORY_MAX = 256
 """Packets kept for receivers that lost them: at least a second of 720p."""
 GAP_MAX = 150
 """A longer gap is an outage; asking for all of it again would only drown what comes after."""
@@ -49,7 +50,8 @@ class Stream:
         self._second = Second()
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
-        self._history: list[bytes | None] = [None] * HISTORY_MAX
+        self._kept = HISTORY_MAX if kind == "video" else 64
+        self._history: list[bytes | None] = [None] * self._kept
         self._keyframe_wanted = False
         self._keyframe_tries = 0
         self._keyframe_asked_at = -1e9
@@ -57,10 +59,17 @@ class Stream:
 
     def take(self, head: rtp.RtpHead, data: bytes, at: float) -> None:
         """Note a packet: gaps before it, its place in the history, a keyframe that begins with it."""
-        self._second.received += 1
-        self._second.bytes += len(data)
-        self._place(head.sequence, at)
-        self._history[head.sequence % HISTORY_MAX] = data
+        second = self._second
+        second.received += 1
+        second.bytes += len(data)
+        sequence = head.sequence
+        highest = self._highest
+        if highest is not None and highest + 1 & 0xFFFF == sequence:
+            self._highest = highest + 1
+            second.expected += 1
+        else:
+            self._place(sequence, at)
+        self._history[sequence % self._kept] = data
         if self.kind == "audio":
             self._hear(data)
         elif rtp.begins_vp8_frame(data, head.payload_at):
@@ -104,7 +113,7 @@ class Stream:
 
     def sent_again(self, sequence: int) -> bytes | None:
         """Return a packet of the history."""
-        data = self._history[sequence % HISTORY_MAX]
+        data = self._history[sequence % self._kept]
         return data if data is not None and int.from_bytes(data[2:4], "big") == sequence else None
 
     def missing_now(self, at: float) -> list[int]:
@@ -159,7 +168,7 @@ class SentNumbers:
     """
 
     def __init__(self) -> None:
-        self._numbers = [-1] * HISTORY_MAX
+        self._numbers = array("q", [-1]) * HISTORY_MAX
 
     def note(self, sequence: int, number: int) -> None:
         """Remember; the oldest is forgotten."""
