@@ -70,6 +70,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, playwright: Playwright) -> I
         for context in (phone, desk):
             context.add_init_script(SOCKETS)
         sign_in(desk.new_page(), process.server, "wang")
+        entering = phone.new_page()
+        as_far_as_the_devices(process.server, entering)
+        entering.close()
         pictures = tmp_path_factory.mktemp("pictures")
         yield Place(process.server, phone, desk, prosecutors, applicants, Camera(pictures))
     process.stop()
@@ -106,12 +109,14 @@ def as_far_as_the_devices(server: Server, phone: Page) -> None:
     if phone.get_by_role("button", name="进入").count():
         phone.get_by_label("请输入您身份证号码的后四位").fill(server.id_tail)
         phone.get_by_role("button", name="进入").click()
-    ask = phone.get_by_role("button", name="打开摄像头和话筒")
-    for consent in ("我同意录音录像", "我同意使用这些信息"):
-        button = phone.get_by_role("button", name=consent)
-        button.or_(ask).filter(visible=True).first.wait_for()
-        if button.is_visible():
-            button.click()
+    ask = phone.locator("#check-start")
+    for _ in range(2):
+        phone.locator("#recording-agree:visible, #personal_data-agree:visible, #check-start:visible").wait_for()
+        for consent, after in (("recording", "personal_data"), ("personal_data", "devices")):
+            if phone.locator(f"#{consent}-agree").is_visible():
+                phone.locator(f"#{consent}-agree").click()
+                phone.locator(f"[data-step={after}]").wait_for()
+    expect(ask).to_be_visible()
 
 
 def begin(server: Server, phone: Page, desk: Page, camera: Camera, *, click: str = "click") -> Hearing:
