@@ -31,6 +31,7 @@ from records.journal_reading import KeyedJournal
 from records.seals import read_fields, sealed_digest
 from records.session_keys import SessionKey
 from records.signing import VerifyKey
+from records.timestamps import Authority, check_stamp
 from records.verifier import Finding, verify_recording
 
 FORM = "jiefang-evidence-1"
@@ -196,14 +197,16 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def verify_bundle(bundle: Path, key: VerifyKey, workspace: Path) -> Iterator[Finding]:
+def verify_bundle(
+    bundle: Path, key: VerifyKey, workspace: Path, *, authority: Authority | None = None
+) -> Iterator[Finding]:
     """Check a bundle, an archive or a directory, with the public key alone; `workspace` is an empty directory.
 
     Not ok: `archive_changed(position, after)`, `member_unexpected(name)`, `member_checksum_wrong(name)`,
     `bundle_list_missing`, `bundle_seal_missing`, `bundle_seal_wrong`, `bundle_list_changed`, `bundle_list_unreadable`,
     `member_missing(name)`, `member_changed(name)`, `member_extra(name)`, `vault_missing(digest)`,
     `vault_changed(digest)`, `facts_differ`, `trail_missing`, `recording_unproven` (the extract names no seal), and
-    those of `check_extract` and `verify_recording`.
+    those of `check_extract`, `verify_recording` and `check_stamp` (by whose `authority`).
     Ok: `bundle_whole(files)`, `vault_whole(files)`, `facts_agree(payments)`.
     """
     unpacked = _unpack(bundle, workspace)
@@ -218,6 +221,9 @@ def verify_bundle(bundle: Path, key: VerifyKey, workspace: Path) -> Iterator[Fin
     extract = check_extract(unpacked.directory / EXTRACT, unpacked.directory / HEADS, key)
     yield from extract.findings
     yield from _check_recording(unpacked, extract, key)
+    yield from check_stamp(
+        unpacked.directory / RECORDING, _last_detail(extract, "RecordingStamped", "stamp"), authority
+    )
     yield from _check_vault(unpacked, extract)
     yield from _check_facts(unpacked, extract)
 
@@ -263,16 +269,20 @@ def _read_list(bundle: bytes) -> dict[str, Member] | None:
 
 
 def _check_recording(unpacked: _Unpacked, extract: Extract, key: VerifyKey) -> Iterator[Finding]:
-    seals = [entry for entry in extract.shown if entry.event == "RecordingSealed"]
-    if not seals:
+    manifest = _last_detail(extract, "RecordingSealed", "manifest")
+    if manifest is None:
         yield Finding(False, "recording_unproven")
         return
-    manifest = str(_details(seals[-1]).get("manifest"))
     directory = unpacked.directory / RECORDING
     if not directory.is_dir():
         yield Finding(False, "manifest_missing")
         return
     yield from verify_recording(directory, key, manifest_digest=manifest)
+
+
+def _last_detail(extract: Extract, event: str, name: str) -> str | None:
+    details = [_details(entry) for entry in extract.shown if entry.event == event]
+    return str(details[-1].get(name)) if details else None
 
 
 def _check_vault(unpacked: _Unpacked, extract: Extract) -> Iterator[Finding]:

@@ -244,6 +244,17 @@ async def note_exported(
     return session, recording, files
 
 
+async def note_stamped(
+    db: AsyncSession, actor: Actor, session_id: str, stamp_digest: str, stamped_at: datetime, *, clock: Clock
+) -> None:
+    """Take down that an authority stamped a sealed recording's signature. Raises Refusal: recording_not_sealed."""
+    recording = await _recording(db, session_id)
+    if recording is None or recording.state is not RecordingState.SEALED:
+        raise Refusal("recording_not_sealed")
+    details: dict[str, Json] = {"stamp": stamp_digest, "stamped_at": _iso(stamped_at)}
+    await _record(db, actor, "RecordingStamped", recording, clock, details)
+
+
 def _require_part_in(session: Session, actor: Actor) -> None:
     actor.require(Permission.PLAY_RECORDING)
     if actor.office_id not in {session.office_id, session.far_office_id}:

@@ -15,7 +15,8 @@ from aiohttp import web
 
 from records.clock import SystemClock
 from records.migrations import migrate, pending
-from records.signing import SigningKey
+from records.signing import Algorithm, SigningKey
+from records.timestamps import Authority, AuthorityUnreadable
 from signaling.media.crew import MediaUnavailable
 from web.addresses import own_addresses
 from web.app import make_app
@@ -49,14 +50,21 @@ def serve() -> None:
 
 @main.command(name="make-keys")
 @click.argument("directory", type=click.Path(path_type=Path))
-def make_keys(directory: Path) -> None:
+@click.option(
+    "--algorithm",
+    type=click.Choice([algorithm.value for algorithm in Algorithm]),
+    default=Algorithm.ED25519.value,
+    show_default=True,
+    help="签名算法：ed25519，或国密 sm2（配 SM3）",
+)
+def make_keys(directory: Path, algorithm: str) -> None:
     """在 DIRECTORY 里生成本院的签名密钥，并给出另外三个密钥的值。已有的不覆盖。"""
     key_file = directory / "office.pem"
     if key_file.exists():
         click.echo(f"{key_file} 已经有了，没有覆盖。", err=True)
         sys.exit(1)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key = SigningKey.generate()
+    key = SigningKey.generate(Algorithm(algorithm))
     key.save(key_file)
     key.public.save(directory / "office-public.pem")
     click.echo(f"JIEFANG_SIGNING_KEY_FILE={key_file.absolute()}")
@@ -118,16 +126,28 @@ def simulate_applicant(url: str, id_tail: str, refuse: bool, insecure: bool) -> 
     "--key", "key_file", type=click.Path(path_type=Path, exists=True), help="本院公钥（PEM）；缺省用数据目录里的"
 )
 @click.option("--rebuild", type=click.Path(path_type=Path), help="在这个目录里由证据包的原始记录重新生成录像，并对照")
-def verify(bundle: Path | None, var: Path, key_file: Path | None, rebuild: Path | None) -> None:
+@click.option(
+    "--authority",
+    "authority_file",
+    type=click.Path(path_type=Path, exists=True),
+    help="时间戳服务的证书（PEM），用来核对时间戳",
+)
+def verify(
+    bundle: Path | None, var: Path, key_file: Path | None, rebuild: Path | None, authority_file: Path | None
+) -> None:
     """离线核对证据包 BUNDLE；不给 BUNDLE 时，核对本机的审计链、录音录像、文书和账目。用人话说出结果。"""
     if bundle is not None and key_file is None:
         raise click.UsageError("核对证据包要用 --key 给出从别的途径取得的本院公钥。")
     if bundle is None and rebuild is not None:
         raise click.UsageError("--rebuild 要和证据包一起用。")
+    try:
+        authority = None if authority_file is None else Authority.load(authority_file)
+    except AuthorityUnreadable:
+        raise click.UsageError(f"{authority_file} 里没有证书。") from None
     if bundle is not None and key_file is not None:
-        report = verify_evidence(bundle, key_file, rebuild)
+        report = verify_evidence(bundle, key_file, rebuild, authority)
     elif var.exists():
-        report = asyncio.run(verify_installation(var, key_file))
+        report = asyncio.run(verify_installation(var, key_file, authority))
     else:
         raise click.UsageError(f"没有数据目录 {var}。")
     for line in report.lines:

@@ -42,6 +42,7 @@ from records.manifests import MANIFEST, SIGNATURE
 from records.seals import make_seal
 from records.session_keys import load_session_key
 from records.signing import SigningKey
+from records.timestamps import STAMP
 from records.trail import TrailEntry
 from records.vault import Vault
 from sessions.recordings import note_exported
@@ -112,7 +113,8 @@ class Exporter:
         journal = self.settings.journals / parts.directory
         yield README, [readme(parts.number, self.key.key_id, parts.shown).encode()]
         yield FACTS, [facts_of(parts.shown)]
-        for path in (journal / MANIFEST, journal / SIGNATURE, *segment_paths(journal)):
+        stamp = [journal / STAMP] if (journal / STAMP).exists() else []
+        for path in (journal / MANIFEST, journal / SIGNATURE, *stamp, *segment_paths(journal)):
             yield f"{RECORDING}/{path.name}", _pieces(path)
         key = load_session_key(journal, self.settings.master_keys)
         if key is not None:

@@ -58,6 +58,11 @@ TEXTS: dict[str, str] = {
     "segment_extra": "录像多出来一段：{name}。",
     "segment_unchained": "录像的这一段和上一段扣不上：{name}。",
     "session_key_changed": "录像的密钥文件（session.key）被改过，或不是本院签的。录像本身没有因此改动，但可能解不开。",
+    "stamp_holds": "时间戳有效：清单的签名在 {at} 已经存在。",
+    "stamp_unchecked": "清单的签名盖有时间戳；用 --authority 给出时间戳服务的证书就能一并核对。",
+    "stamp_missing": "清单签名的时间戳不见了。",
+    "stamp_changed": "清单签名的时间戳被改过或换过，和审计链上记的不是同一份。",
+    "stamp_wrong": "清单签名的时间戳无效：不是这家机构盖的，或不是盖在这份签名上的。",
     # the vault
     "vault_whole": "文书、截图、签名、银行文件 {files} 份，逐一核对，都对。",
     "vault_missing": "少了一份文件，摘要 {digest}。",

@@ -18,9 +18,11 @@ from sessions.actors import session_of
 from sessions.states import SessionState
 from signaling.media.playback import remux
 from web.keys import CLOCK, DATABASE, SETTINGS, SIGNING_KEY, VAULT
+from web.stamping import stamp_recording
 
 SEAL = "seal_recording"
 MAKE_PLAYBACK = "make_playback"
+STAMP = "stamp_recording"
 
 SEALER = system_actor("sealer")
 PLAYBACK = system_actor("playback")
@@ -35,7 +37,10 @@ def handlers_for(app: web.Application) -> Mapping[str, Handler]:
     async def playback(letter: Letter) -> None:
         await make_playback(app, _session_id(letter))
 
-    return {SEAL: seal, MAKE_PLAYBACK: playback}
+    async def stamp(letter: Letter) -> None:
+        await stamp_recording(app, _session_id(letter))
+
+    return {SEAL: seal, MAKE_PLAYBACK: playback, STAMP: stamp}
 
 
 def _session_id(letter: Letter) -> str:
@@ -59,6 +64,8 @@ async def seal_recording(app: web.Application, session_id: str) -> None:
             clock=app[CLOCK],
             surveyed=surveyed,
         )
+        if app[SETTINGS].timestamp_url is not None:
+            await outbox.put(db, STAMP, {"session_id": session_id}, key=f"{STAMP}/{session_id}", clock=app[CLOCK])
         key = f"{MAKE_PLAYBACK}/{session_id}"
         await outbox.put(db, MAKE_PLAYBACK, {"session_id": session_id}, key=key, clock=app[CLOCK])
 

@@ -47,7 +47,13 @@ class Settings(BaseSettings):
     master_key_before: SecretStr | None = Field(
         default=None, description="换下来的主密钥；运行 jiefang rotate-keys 之后就不再需要"
     )
-    signing_key_file: Path = Field(description="本院签名私钥（Ed25519，PEM）的文件")
+    signing_key_file: Path = Field(description="本院签名私钥的文件（PEM；Ed25519，或 SM2 配 SM3）")
+    timestamp_url: str | None = Field(
+        default=None, description="时间戳服务（RFC 3161）的网址；封存录像后请它盖时间戳", pattern=r"^https?://"
+    )
+    timestamp_authority_file: Path | None = Field(
+        default=None, description="时间戳服务的证书（PEM，根证书和中间证书）；与网址一同给出"
+    )
     host: str = Field(default="127.0.0.1", description="网页监听的地址")
     port: int = Field(default=8080, ge=0, le=65535, description="网页监听的端口")
     media_port: int = Field(
@@ -84,6 +90,8 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}TURN_URLS 与 {PREFIX}TURN_SECRET 要么都给出，要么都不给")
         if self.ice_policy is IcePolicy.RELAY and not self.turn_urls:
             raise ValueError(f"{PREFIX}ICE_POLICY 是 relay 时，要给出 {PREFIX}TURN_URLS")
+        if (self.timestamp_url is None) != (self.timestamp_authority_file is None):
+            raise ValueError(f"{PREFIX}TIMESTAMP_URL 与 {PREFIX}TIMESTAMP_AUTHORITY_FILE 要么都给出，要么都不给")
         keys = {"PERSONAL_KEY": self.personal_key, "MASTER_KEY": self.master_key}
         if self.master_key_before is not None:
             keys["MASTER_KEY_BEFORE"] = self.master_key_before

@@ -45,6 +45,7 @@ TEXTS: dict[str, str] = {
     "RecordingBegun": "开始录音录像",
     "RecordingPlayed": "播放录音录像",
     "RecordingSealed": "封存录音录像",
+    "RecordingStamped": "时间戳服务盖了时间戳",
     "RequestRefused": "被系统拒绝",
     "SeatAdmitted": "请进接访室",
     "SeatEntered": "进入",

@@ -1,6 +1,7 @@
 """`jiefang verify`: everything that an installation keeps, checked against the office's public key alone."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from records.chain import HeadUnreadable
 from records.database import Database
 from records.personal import PersonalData
 from records.signing import KeyUnreadable, VerifyKey
+from records.timestamps import Authority, check_stamp
 from records.trail import TrailEntry, read_heads
 from records.verifier import Finding, verify_recording, verify_trail, verify_vault
 from sessions.tables import Recording, RecordingState, Session
@@ -32,7 +34,7 @@ class Report:
     lines: tuple[str, ...]
 
 
-async def verify_installation(var: Path, key_file: Path | None) -> Report:
+async def verify_installation(var: Path, key_file: Path | None, authority: Authority | None = None) -> Report:
     """Check trail, recordings, vault and books below `var`. Reads only; the server may run meanwhile."""
     data = var / "data"
     try:
@@ -41,14 +43,14 @@ async def verify_installation(var: Path, key_file: Path | None) -> Report:
         return Report(False, ("公钥读不出来，没有办法验证。请用 --key 指出本院公钥的文件。",))
     lines = [f"公钥编号 {key.key_id}"]
     whole = True
-    async for where, finding in _findings(var, data, key):
+    async for where, finding in _findings(var, data, key, authority):
         whole = whole and finding.ok
         lines.append(f"{'✓' if finding.ok else '✗'} {where}{describe(finding)}")
     lines.append("全部核对过，没有被改动。" if whole else "发现问题：有 ✗ 的地方被改动过，或无法证明。")
     return Report(whole, tuple(lines))
 
 
-def verify_evidence(bundle: Path, key_file: Path, rebuild: Path | None) -> Report:
+def verify_evidence(bundle: Path, key_file: Path, rebuild: Path | None, authority: Authority | None = None) -> Report:
     """Check an evidence bundle with the public key alone; with `rebuild`, make its playback files again there.
 
     Blocking: reads the whole bundle, and needs room for it once more in the directory for temporary files.
@@ -61,16 +63,18 @@ def verify_evidence(bundle: Path, key_file: Path, rebuild: Path | None) -> Repor
     whole = True
     with tempfile.TemporaryDirectory() as workspace:
         opened = bundle if bundle.is_dir() else Path(workspace)
-        for finding in _evidence_findings(bundle, key, opened, rebuild):
+        for finding in _evidence_findings(bundle, key, opened, rebuild, authority):
             whole = whole and finding.ok
             lines.append(f"{'✓' if finding.ok else '✗'} {describe(finding)}")
     lines.append("全部核对过，没有被改动。" if whole else "发现问题：有 ✗ 的地方被改动过，或无法证明。")
     return Report(whole, tuple(lines))
 
 
-def _evidence_findings(bundle: Path, key: VerifyKey, opened: Path, rebuild: Path | None) -> Iterator[Finding]:
+def _evidence_findings(
+    bundle: Path, key: VerifyKey, opened: Path, rebuild: Path | None, authority: Authority | None
+) -> Iterator[Finding]:
     try:
-        yield from verify_bundle(bundle, key, opened)
+        yield from verify_bundle(bundle, key, opened, authority=authority)
     except OSError as error:
         yield Finding(False, "bundle_unreadable", {"name": error.strerror or bundle.name})
         return
@@ -106,7 +110,9 @@ def _same_content(one: Path, other: Path) -> bool:
         return False
 
 
-async def _findings(var: Path, data: Path, key: VerifyKey) -> AsyncIterator[tuple[str, Finding]]:
+async def _findings(
+    var: Path, data: Path, key: VerifyKey, authority: Authority | None
+) -> AsyncIterator[tuple[str, Finding]]:
     database = Database(f"sqlite+aiosqlite:///{(var / 'jiefang.sqlite').absolute()}", personal=PersonalData(bytes(32)))
     try:
         async with database.read() as db:
@@ -121,8 +127,10 @@ async def _findings(var: Path, data: Path, key: VerifyKey) -> AsyncIterator[tupl
         await database.dispose()
     for finding in await asyncio.to_thread(lambda: list(_check_trail(data, entries, key))):
         yield "", finding
-    for number, directory, manifest in recordings:
-        for finding in await asyncio.to_thread(_check_recording, data / "journals" / directory, key, manifest):
+    stamps = {entry.subject_id: _stamp_of(entry) for entry in entries if entry.event == "RecordingStamped"}
+    for recording_id, number, directory, manifest in recordings:
+        journal, stamp = data / "journals" / directory, stamps.get(recording_id)
+        for finding in await asyncio.to_thread(_check_recording, journal, key, manifest, stamp, authority):
             yield f"{number}：", finding
     digests = {digest for entry in entries for digest in vault_digests(entry)}
     for finding in await asyncio.to_thread(lambda: list(verify_vault(data / "vault", digests, key))):
@@ -131,9 +139,9 @@ async def _findings(var: Path, data: Path, key: VerifyKey) -> AsyncIterator[tupl
         yield "", finding
 
 
-def _sealed() -> Select[str, str, str | None]:
+def _sealed() -> Select[str, str, str, str | None]:
     return (
-        select(Session.number, Recording.directory, Recording.manifest_digest)
+        select(Recording.id, Session.number, Recording.directory, Recording.manifest_digest)
         .join(Session, Recording.session_id == Session.id)
         .where(Recording.state == RecordingState.SEALED)
         .order_by(Session.number)
@@ -149,8 +157,21 @@ def _check_trail(data: Path, entries: Iterable[TrailEntry], key: VerifyKey) -> I
     yield from verify_trail([entry.exported() for entry in entries], heads, key)
 
 
-def _check_recording(directory: Path, key: VerifyKey, manifest: str | None) -> list[Finding]:
-    return list(verify_recording(directory, key, manifest_digest=manifest))
+def _stamp_of(entry: TrailEntry) -> str | None:
+    try:
+        stamp = json.loads(entry.details)["stamp"]
+    except (ValueError, KeyError, TypeError):
+        return None  # the chain says that this entry was changed
+    return str(stamp)
+
+
+def _check_recording(
+    directory: Path, key: VerifyKey, manifest: str | None, stamp: str | None, authority: Authority | None
+) -> list[Finding]:
+    return [
+        *verify_recording(directory, key, manifest_digest=manifest),
+        *check_stamp(directory, stamp, authority),
+    ]
 
 
 def _check_books(problems: Iterable[str]) -> Iterator[Finding]:

@@ -431,9 +431,9 @@ def settings_of(database_url: str, home: Path) -> Settings:
 
 
 @asynccontextmanager
-async def open_house(database_url: str, home: Path) -> AsyncIterator[House]:
-    """Run the house on an empty database that has every table."""
-    settings, clock = settings_of(database_url, home), FixedClock(TEN)
+async def open_house(database_url: str, home: Path, **changes: object) -> AsyncIterator[House]:
+    """Run the house on an empty database that has every table; `changes` are settings that differ."""
+    settings, clock = settings_of(database_url, home).model_copy(update=changes), FixedClock(TEN)
     await prepare_demo(settings, clock=clock)
     async with TestServer(make_app(settings, clock=clock)) as server:
         house = House(server, settings, clock)

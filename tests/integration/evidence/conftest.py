@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
 
 from records.clock import FixedClock
+from tests.support.authority import TimeAuthority
 from tests.support.database import sqlite_url
 from tests.support.house import TEN, House, open_house
 from tests.support.sealed import write_journal
@@ -21,26 +23,44 @@ class Evidence:
 
     bundle: Path
     key: Path
-    directory: Path
+    authority: Path
+    data_dir: Path
     session_id: str
     environment: dict[str, str]
 
 
 async def hold_and_export(database: Path, home: Path) -> Evidence:
     """Hold a hearing with sound and picture, pay, and fetch the bundle as a prosecutor does."""
-    async with open_house(sqlite_url(database), home) as house:
+    authority = TimeAuthority(home.parent / "authority")
+    async with (
+        TestServer(authority.app()) as stamping,
+        open_house(
+            sqlite_url(database),
+            home,
+            timestamp_url=str(stamping.make_url("/")),
+            timestamp_authority_file=authority.certificate,
+        ) as house,
+    ):
         journal = house.settings.journals / house.session_id
         write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(TEN))
         await house.paid()
         wang = await house.staff("wang")
         await played(house)
+        await stamped(house)
         answer = await wang.submit(f"/sessions/{house.session_id}/evidence")
         assert answer.status == 200, answer.text
         bundle = home / "evidence.zip"
         bundle.write_bytes(answer.body)
         key = home / "key.pem"
         shutil.copyfile(house.settings.data_dir / "office-public.pem", key)
-        return Evidence(bundle, key, home, house.session_id, environment_of(house.settings))
+        return Evidence(
+            bundle,
+            key,
+            authority.certificate,
+            house.settings.data_dir,
+            house.session_id,
+            environment_of(house.settings),
+        )
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -61,6 +81,13 @@ async def played(house: House) -> None:
     wang = await house.staff("wang")
     async with asyncio.timeout(60):
         while not (await wang.get(f"/sessions/{house.session_id}/progress")).json["progress"].endswith("/1"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def stamped(house: House) -> None:
+    """Wait until the authority's stamp is on the trail."""
+    async with asyncio.timeout(60):
+        while "RecordingStamped" not in await house.events():  # noqa: ASYNC110  # the outbox tells nobody
             await asyncio.sleep(0.05)
 
 

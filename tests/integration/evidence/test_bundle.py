@@ -136,3 +136,12 @@ def test_the_office_can_export_at_the_command_line_by_the_hearings_number(eviden
     exports = [line for line in lines if line.get("event") == "EvidenceExported"]
     assert exports[0]["actor_kind"] == "staff"
     assert exports[-1]["actor_id"].startswith("command-line/")
+
+
+def test_the_stamp_of_an_authority_is_checked_with_its_certificate(evidence: Evidence) -> None:
+    arguments = ["verify", str(evidence.bundle), "--key", str(evidence.key)]
+    told = CliRunner().invoke(main, arguments)
+    assert "用 --authority 给出" in told.output
+    result = CliRunner().invoke(main, [*arguments, "--authority", str(evidence.authority)])
+    assert result.exit_code == 0, result.output
+    assert "时间戳有效" in result.output
