@@ -1,4 +1,8 @@
-"""The worker processes of this server: started together, kept running, asked for the one that has least to do."""
+"""The worker processes of this server: started together, and kept running.
+
+A spare stands ready behind them, with everything loaded but no port: on a busy machine a process takes seconds to
+start, and a hearing cannot wait that long when its worker was the last that ran.
+"""
 
 import asyncio
 import logging
@@ -12,6 +16,8 @@ from signaling.media.remote import RemoteWorker, WorkerDied
 
 log = logging.getLogger(__name__)
 
+SPARE_AFTER_S = 1.0
+"""The next spare is not started at once: the machine has more urgent things to do, at the start and after a death."""
 START_WAITS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before each try to start a worker again. The last is repeated: a machine that was short of something for an
 hour has its workers back afterwards, and two tries a minute hurt nobody."""
@@ -41,6 +47,8 @@ class Crew:
         self._on_event = on_event
         self._on_gone = on_gone
         self._running: list[RemoteWorker] = []
+        self._spare: RemoteWorker | None = None
+        self._spare_wanted = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
         self._group = asyncio.TaskGroup()
         self._came = asyncio.Event()
@@ -73,6 +81,7 @@ class Crew:
         await self._group.__aenter__()
         for place, worker in zip(self._places, self._running, strict=True):
             self._keeping.append(self._group.create_task(self._keep(place, worker), name="media worker"))
+        self._keeping.append(self._group.create_task(self._keep_spare(), name="spare media worker"))
         return self
 
     async def __aexit__(
@@ -84,12 +93,31 @@ class Crew:
         for task in self._keeping:
             task.cancel()
         await self._group.__aexit__(None, None, None)
+        if self._spare is not None:
+            await self._spare.kill()
 
     async def _stop_all(self) -> None:
         await asyncio.gather(*(worker.stop() for worker in self._running))
 
     async def _start(self, place: MediaSettings) -> RemoteWorker:
-        return await RemoteWorker.start(place, self._on_event)
+        """Put the spare to work, or a new process. Raises MediaRefused, WorkerDied, OSError."""
+        worker, self._spare = self._spare, None
+        self._spare_wanted.set()
+        if worker is None:
+            worker = await RemoteWorker.spawn(self._on_event)
+        await worker.listen(place)
+        return worker
+
+    async def _keep_spare(self) -> None:
+        while True:
+            await self._spare_wanted.wait()
+            self._spare_wanted.clear()
+            await asyncio.sleep(SPARE_AFTER_S)
+            try:
+                self._spare = self._spare or await RemoteWorker.spawn(self._on_event)
+            except OSError as error:
+                # No worse than having none: a process is started when one is needed.
+                log.error("no spare media worker: %s", error)
 
     async def _keep(self, place: MediaSettings, worker: RemoteWorker) -> None:
         """See one worker to its end, and start the next in its place, until told to stop."""

@@ -72,20 +72,22 @@ class Service:
     def __init__(self, line: Line[Request]) -> None:
         self._line = line
         self._worker: MediaWorker | None = None
+        self._group = asyncio.TaskGroup()
+        self._beating: asyncio.Task[None] | None = None
         self._opening: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Serve until the hub is gone; then close everything."""
-        async with asyncio.TaskGroup() as group:
-            beating = group.create_task(self._beat())
+        async with self._group:
             try:
                 while (request := await self._line.receive()) is not None:
-                    group.create_task(self._serve(request))
+                    self._group.create_task(self._serve(request))
             except LineBroken:
                 log.exception("the hub speaks another language")
             if self._worker is not None:
                 await self._worker.stop()
-            beating.cancel()
+            if self._beating is not None:
+                self._beating.cancel()
         await self._line.close()
 
     async def _beat(self) -> None:
@@ -154,6 +156,8 @@ class Service:
                 worker.set_muted(hearing_id, seat_id, muted)
 
     async def _listen(self, command: Listen) -> Listening:
+        if self._worker is not None:
+            raise MediaRefused("listening_already")
         worker = MediaWorker(MediaSettings(command.addresses, command.port), self._tell)
         try:
             await worker.start()
@@ -162,6 +166,8 @@ class Service:
             code = "port_taken" if error.errno == errno.EADDRINUSE else "not_listening"
             raise MediaRefused(code) from error
         self._worker = worker
+        # Not before: a spare is not listened to.
+        self._beating = self._group.create_task(self._beat())
         return Listening(worker.port)
 
     async def _open(self, worker: MediaWorker, hearing_id: str, directory: Path) -> Opened:

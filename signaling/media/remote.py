@@ -62,27 +62,33 @@ class RemoteWorker:
         self._heard = True
 
     @classmethod
-    async def start(
-        cls, settings: MediaSettings, on_event: Callable[["RemoteWorker", MediaEvent], None]
-    ) -> "RemoteWorker":
-        """Start a process and have it open its UDP port; `on_event` is called on the loop and must not block.
-
-        Raises MediaRefused (`port_taken`, `not_listening`), WorkerDied.
-        """
+    async def spawn(cls, on_event: Callable[["RemoteWorker", MediaEvent], None]) -> "RemoteWorker":
+        """Start a process that waits to be told to listen; `on_event` is called on the loop and must not block."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = _spawn(theirs)
-        worker = cls(process, await hub_line(ours), on_event)
+        try:
+            return cls(process, await hub_line(ours), on_event)
+        except BaseException:
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
+
+    async def listen(self, settings: MediaSettings) -> None:
+        """Have it open its UDP port, when it has started; a worker that cannot is ended.
+
+        Raises MediaRefused (`port_taken`, `not_listening`), WorkerDied.
+        """
         try:
             async with asyncio.timeout(START_S):
-                await worker._listen(Listen(settings.addresses, settings.port))
+                await self._listen(Listen(settings.addresses, settings.port))
         except TimeoutError:
-            await worker.kill()
+            await self.kill()
             raise WorkerDied from None
         except BaseException:
-            await worker.kill()
+            await self.kill()
             raise
-        return worker
 
     @property
     def pid(self) -> int:

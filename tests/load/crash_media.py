@@ -34,8 +34,8 @@ BACK_WITHIN_S = 60.0
 """When somebody is not back by then, the run has failed; how long it took is measured."""
 PAUSE_S = (0.3, 3.0)
 """Between two blows, once everybody is back."""
-BLOWS = {"worker": 6, "hang": 1, "server": 3}
-"""How often each kind is struck, of ten."""
+BLOWS = {"worker": 5, "workers": 1, "hang": 1, "server": 3}
+"""How often each kind is struck, of ten: one worker, all at once, one that hangs, the server."""
 
 
 @dataclass
@@ -92,15 +92,16 @@ async def hearings(house: House, booked: list[Booked]) -> AsyncIterator[list[Gue
 
 async def strike(house: House, guests: list[Guest], kind: str, tally: Tally) -> None:
     """Strike one blow, and wait until everybody is back."""
-    ports = sorted({guest.way.port for guest in guests if guest.way})
-    port = random.choice(ports)
-    touched = [guest for guest in guests if kind == "server" or (guest.way and guest.way.port == port)]
+    ports = {guest.way.port for guest in guests if guest.way}
+    struck_ports = ports if kind in ("server", "workers") else {random.choice(sorted(ports))}
+    touched = [guest for guest in guests if guest.way and guest.way.port in struck_ports]
     others = [(guest, len(guest.ways)) for guest in guests if guest not in touched]
     at_us = time.time_ns() // 1000
     if kind == "server":
         await house.kill()
     else:
-        house.strike(port, signal.SIGSTOP if kind == "hang" else signal.SIGKILL)
+        for port in house.workers() if kind == "workers" else struck_ports:
+            house.strike(port, signal.SIGSTOP if kind == "hang" else signal.SIGKILL)
     struck_at = time.monotonic()
     for guest in touched:
         guest.struck_at = struck_at
