@@ -74,6 +74,20 @@ WATCH_SILENCE = """
 }
 """
 
+# Notes from now on when the media takes another way, and when a socket is opened.
+WATCH_MOVES = """
+() => {
+  window.movedAt = [];
+  window.socketsAt = [];
+  window.connections.at(-1).getTransceivers()[0].sender.transport.iceTransport
+    .addEventListener("selectedcandidatepairchange", () => window.movedAt.push(performance.now()));
+  window.WebSocket = class extends WebSocket {
+    constructor(...how) { super(...how); window.socketsAt.push(performance.now()); }
+  };
+}
+"""
+SOCKET_FOLLOWS_MS = 2500
+
 
 @pytest.fixture
 def quiet_camera(tmp_path: Path) -> Camera:
@@ -209,11 +223,13 @@ def test_an_applicant_who_leaves_the_wifi_stays_in_the_hearing(
                 sees_and_hears(page)
                 page.evaluate(WATCH_SILENCE)
             assert cast(list[str], phone.evaluate(CHOSEN_PAIR))[0] == WIFI_ADDRESS
+            phone.evaluate(WATCH_MOVES)
 
             with phone.expect_websocket(timeout=60_000):
                 networks.phone_loses_wifi()
 
-            # The picture moved by itself; the page's socket, whose silence takes longer to notice, has followed.
+            # The picture moved by itself, and the page's socket did not wait for its own silence to be noticed.
+            assert cast(float, phone.evaluate("window.socketsAt[0] - window.movedAt[0]")) < SOCKET_FOLLOWS_MS
             phone.wait_for_function(
                 f"async address => (await ({CHOSEN_PAIR})().catch(() => []))[0] === address",
                 arg=MOBILE_ADDRESS,

@@ -8,6 +8,7 @@
  * @property {(seatId: string, stream: MediaStream | null) => void} onStream
  * @property {(offerId: number, sdp: string) => void} onAnswer
  * @property {(state: "connecting" | "connected" | "broken") => void} onLink
+ * @property {() => void} onMoved   sound and picture take another way now, e.g. mobile data after Wi-Fi
  */
 
 /** How long a line may be interrupted before it is made anew; browsers recover by themselves from less. */
@@ -107,6 +108,9 @@ export class MediaLink {
     await connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     await this.attach();
     await connection.setLocalDescription();
+    const ice = connection.getTransceivers()[0]?.sender.transport?.iceTransport;
+    // Assigned, not added: an offer on the same connection would add it again.
+    if (ice) ice.onselectedcandidatepairchange = () => connection === this.connection && this.listener.onMoved();
     if (connection !== this.connection) return;
     this.gather();
     this.listener.onAnswer(offer.offer_id, connection.localDescription?.sdp ?? "");

@@ -42,6 +42,7 @@ export class LiveSession {
         view.onLink(state);
         if (state === "broken") this.connection.restart();
       },
+      onMoved: () => this.connection.suspect(),
     }, ice);
     this.connection = new RoomConnection(
       path,

@@ -17,6 +17,7 @@ const DELAYS_MS = [0, 500, 1000, 1500, 2000];
 /** In session the server speaks every second; this many seconds of silence, counted by a timer that stands still
  * whenever a phone freezes the page, mean that the line is dead. */
 const SILENT_TICKS = 8;
+const SUSPECT_TICKS = 2;
 const PROBE_AFTER = 2;
 
 export class RoomConnection {
@@ -61,6 +62,11 @@ export class RoomConnection {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
+  }
+
+  /** The media changed networks, so a socket that is silent already is the old network's: do not wait for it. */
+  suspect() {
+    if (this.socket && this.speaksEverySecond && this.silentTicks >= SUSPECT_TICKS) this.drop();
   }
 
   /** Give the line up and make a new one: how a dead media link gets a fresh offer. */
