@@ -155,6 +155,16 @@ class Vault:
                 count += 1
         return count
 
+    def delete(self, digest: str) -> None:
+        """Delete a file, its key first: without it, the rest tells nothing. Blocking; again changes nothing."""
+        path = self.path(digest)
+        if not path.parent.exists():
+            return
+        with _alone(path.parent):
+            _key_path(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            sync_directory(path.parent)
+
     def _files(self, digest: str) -> tuple[bytes, bytes | None]:
         path = self.path(digest)
         try:

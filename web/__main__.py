@@ -23,6 +23,7 @@ from web.app import make_app
 from web.certificates import ensure_certificate
 from web.demo import prepare_demo, say_who_signs_in
 from web.keeping_commands import export, rotate_keys
+from web.retention_commands import hold, retention
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
 from web.simulator.applicant import Options, Outcome, run
 from web.verify import verify_evidence, verify_installation
@@ -157,6 +158,8 @@ def verify(
 
 main.add_command(export)
 main.add_command(rotate_keys)
+main.add_command(retention)
+main.add_command(hold)
 
 
 def _settings() -> Settings:

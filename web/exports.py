@@ -39,6 +39,7 @@ from records.database import Database
 from records.extracts import heads_around, line_of
 from records.journal_reading import segment_paths
 from records.manifests import MANIFEST, SIGNATURE
+from records.refusals import Refusal
 from records.seals import make_seal
 from records.session_keys import load_session_key
 from records.signing import SigningKey
@@ -47,6 +48,7 @@ from records.trail import TrailEntry
 from records.vault import Vault
 from sessions.recordings import note_exported
 from web.bundle_readme import readme
+from web.retention import deleted_by
 from web.settings import Settings
 
 _PIECE = 1 << 20
@@ -65,9 +67,13 @@ class Exporter:
     async def export(self, actor: Actor, session_id: str, file: BinaryIO) -> str:
         """Write the bundle of a sealed hearing into `file`; return its name for the reader.
 
-        Raises Refusal as `note_exported`; VaultDamaged when what the trail speaks of is not there; OSError.
+        Raises Refusal: evidence_deleted, as `note_exported`; VaultDamaged when what the trail speaks of is not there;
+        OSError.
         """
         async with self.database.begin() as db:
+            deleted = deleted_by(await trail.entries_of(db, session_id=session_id))
+            if deleted.recordings or deleted.digests:
+                raise Refusal("evidence_deleted")
             session, recording, playback = await note_exported(db, actor, session_id, clock=self.clock)
             number, directory = session.number, recording.directory
             played = [made.path for made in playback]

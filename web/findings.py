@@ -63,8 +63,10 @@ TEXTS: dict[str, str] = {
     "stamp_missing": "清单签名的时间戳不见了。",
     "stamp_changed": "清单签名的时间戳被改过或换过，和审计链上记的不是同一份。",
     "stamp_wrong": "清单签名的时间戳无效：不是这家机构盖的，或不是盖在这份签名上的。",
+    "recording_deleted": "录像原始记录已按保管期限删除，审计链上有记录；清单和签名仍在，都对。",
     # the vault
     "vault_whole": "文书、截图、签名、银行文件 {files} 份，逐一核对，都对。",
+    "vault_deleted": "{files} 份文件已按保管期限删除，审计链上有记录。",
     "vault_missing": "少了一份文件，摘要 {digest}。",
     "vault_changed": "有一份文件被改过，摘要 {digest}。",
     "vault_key_missing": "有一份文件解不开，密钥不在，摘要 {digest}。",

@@ -95,10 +95,7 @@ def export(session: str, var: Path | None, target: Path) -> None:
     settings = settings_for(var)
 
     async def job(database: Database) -> None:
-        async with database.read() as db:
-            found = await db.scalar(select(Session.id).where(or_(Session.id == session, Session.number == session)))
-        if found is None:
-            raise Refusal("session_unknown")
+        found = await session_called(database, session)
         key = SigningKey.load(settings.signing_key_file)
         exporter = Exporter(database, settings.vault(key), key, settings, SystemClock())
         part = target.with_name(f"{target.name}.part")
@@ -147,3 +144,12 @@ def rewrap_everything(settings: Settings, key: SigningKey) -> int:
     count = settings.vault(key).rewrap()
     journals = sorted(settings.journals.iterdir()) if settings.journals.exists() else []
     return count + sum(rewrap_session_key(journal, settings.master_keys, key) for journal in journals)
+
+
+async def session_called(database: Database, name: str) -> str:
+    """Return the id of the session with this number or id. Raises Refusal: session_unknown."""
+    async with database.read() as db:
+        found = await db.scalar(select(Session.id).where(or_(Session.id == name, Session.number == name)))
+    if found is None:
+        raise Refusal("session_unknown")
+    return found

@@ -217,6 +217,10 @@ _ROOM: dict[str, Text] = {
     "recording_not_running": Text("现在没有在录音录像，这一步不能做。请等录音录像恢复后再试。"),
     "demo_only": Text("模拟申请人只在演示中提供。", 403),
     "simulations_full": Text("已经有模拟申请人在这场接访里，或者同时进行的太多了，请稍等。"),
+    "already_held": Text("这场接访的材料已经在保全，不能重复保全。"),
+    "not_held": Text("这场接访的材料没有在保全。"),
+    "not_due": Text("这一项现在不能删除：期限没到、正在保全，或已经删除。请重新列出。"),
+    "evidence_deleted": Text("这场接访的录音录像或文件已按保管期限删除，不能再制作证据包。"),
     "playback_missing": Text("录像还没有整理好，暂时不能播放。请过几分钟再打开。", 404),
 }
 

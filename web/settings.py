@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     ice_policy: IcePolicy = Field(default=IcePolicy.ALL, description="浏览器走哪些路：all 都可以，relay 只经 TURN 中继")
     tls_certificate_file: Path | None = Field(default=None, description="TLS 证书（PEM）；与私钥一同给出")
     tls_key_file: Path | None = Field(default=None, description="TLS 私钥（PEM）")
+    retention_recording_days: int = Field(
+        default=10950, ge=0, description="录音录像原始记录在接访结束后保管的天数；0 表示永久"
+    )
+    retention_playback_days: int = Field(default=10950, ge=0, description="可播放的录像保管的天数；0 表示永久")
+    retention_document_days: int = Field(default=10950, ge=0, description="截图和签名保管的天数；0 表示永久")
+    retention_bank_days: int = Field(default=10950, ge=0, description="银行文件和回单保管的天数；0 表示永久")
     demo: bool = Field(default=False, description="演示：显示模拟申请人与银行桩")
 
     @model_validator(mode="after")

@@ -23,7 +23,8 @@ from sessions.tables import Recording, RecordingState, Session
 from signaling.media.comparing import PlaybackUnreadable, content_digest
 from signaling.media.playback import remux
 from web.findings import describe
-from web.proofs import vault_digests
+from web.proofs import vault_digests, without_deleted
+from web.retention import deleted_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +129,24 @@ async def _findings(
     for finding in await asyncio.to_thread(lambda: list(_check_trail(data, entries, key))):
         yield "", finding
     stamps = {entry.subject_id: _stamp_of(entry) for entry in entries if entry.event == "RecordingStamped"}
-    for recording_id, number, directory, manifest in recordings:
+    deleted = deleted_by(entries)
+    for recording_id, session_id, number, directory, manifest in recordings:
         journal, stamp = data / "journals" / directory, stamps.get(recording_id)
-        for finding in await asyncio.to_thread(_check_recording, journal, key, manifest, stamp, authority):
+        found = await asyncio.to_thread(_check_recording, journal, key, manifest, stamp, authority)
+        for finding in without_deleted(found) if session_id in deleted.recordings else found:
             yield f"{number}：", finding
-    digests = {digest for entry in entries for digest in vault_digests(entry)}
+    digests = {digest for entry in entries for digest in vault_digests(entry)} - deleted.digests
+    if deleted.digests:
+        yield "", Finding(True, "vault_deleted", {"files": len(deleted.digests)})
     for finding in await asyncio.to_thread(lambda: list(verify_vault(data / "vault", digests, key))):
         yield "", finding
     for finding in _check_books(books):
         yield "", finding
 
 
-def _sealed() -> Select[str, str, str, str | None]:
+def _sealed() -> Select[str, str, str, str, str | None]:
     return (
-        select(Recording.id, Session.number, Recording.directory, Recording.manifest_digest)
+        select(Recording.id, Session.id, Session.number, Recording.directory, Recording.manifest_digest)
         .join(Session, Recording.session_id == Session.id)
         .where(Recording.state == RecordingState.SEALED)
         .order_by(Session.number)
