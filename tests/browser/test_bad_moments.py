@@ -109,14 +109,12 @@ def as_far_as_the_devices(server: Server, phone: Page) -> None:
     if phone.get_by_role("button", name="进入").count():
         phone.get_by_label("请输入您身份证号码的后四位").fill(server.id_tail)
         phone.get_by_role("button", name="进入").click()
-    ask = phone.locator("#check-start")
-    for _ in range(2):
-        phone.locator("#recording-agree:visible, #personal_data-agree:visible, #check-start:visible").wait_for()
-        for consent, after in (("recording", "personal_data"), ("personal_data", "devices")):
-            if phone.locator(f"#{consent}-agree").is_visible():
-                phone.locator(f"#{consent}-agree").click()
-                phone.locator(f"[data-step={after}]").wait_for()
-    expect(ask).to_be_visible()
+    phone.locator("#recording-agree:visible, #personal_data-agree:visible, #check-start:visible").wait_for()
+    for consent, after in (("recording", "personal_data"), ("personal_data", "devices")):
+        if phone.locator(f"#{consent}-agree").is_visible():
+            phone.locator(f"#{consent}-agree").click()
+            phone.locator(f"[data-step={after}]").wait_for()
+    expect(phone.locator("#check-start")).to_be_visible()
 
 
 def begin(server: Server, phone: Page, desk: Page, camera: Camera, *, click: str = "click") -> Hearing:

@@ -6,7 +6,7 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aid.cases import AidCase, case_of_session
+from aid.cases import case_of_session
 from aid.confirmations import ConfirmationView, confirmation_view
 from aid.receipts import receipt_pdf
 from aid.states import CaseState, ConfirmationState, OrderState
@@ -17,6 +17,7 @@ from sessions.states import OVER, SessionState
 from web.access import Applicant, Route
 from web.accounts.current import applicant_actor, applicant_session_id
 from web.keys import DATABASE, VAULT
+from web.pages.case_heard import case_heard
 from web.rendering import render
 
 
@@ -61,7 +62,7 @@ async def show_after(request: web.Request) -> web.StreamResponse:
     session_id = applicant_session_id(request)
     async with request.app[DATABASE].read() as db:
         file = await session_file(db, session_id)
-        case = await _case(db, session_id)
+        case = await case_heard(db, session_id)
         confirmation = await confirmation_view(db, session_id) if case else None
         order = await _order(db, case.id) if case else None
     return render(
@@ -93,15 +94,6 @@ async def send_own_receipt(request: web.Request) -> web.StreamResponse:
         pdf = await receipt_pdf(db, actor, order.id, vault=request.app[VAULT])
     headers = {"Content-Disposition": 'inline; filename="receipt.pdf"', "Cache-Control": "private, no-store"}
     return web.Response(body=pdf, content_type="application/pdf", headers=headers)
-
-
-async def _case(db: AsyncSession, session_id: str) -> AidCase | None:
-    try:
-        return await case_of_session(db, session_id)
-    except Refusal as refusal:
-        if refusal.code != "no_case_for_session":
-            raise
-        return None
 
 
 async def _order(db: AsyncSession, case_id: str) -> Order | None:

@@ -4,7 +4,6 @@ import segno
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aid.cases import case_of_session
 from aid.decisions import confirmation_view
 from aid.verification import verification_view
 from records.actors import Actor, Permission
@@ -17,6 +16,7 @@ from sessions.seats import SeatRole
 from sessions.states import SessionState
 from web.accounts.current import staff_actor
 from web.keys import CLOCK, DATABASE, SETTINGS
+from web.pages.case_heard import case_heard
 from web.pages.state_texts import SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
@@ -68,7 +68,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
     actor = staff_actor(request)
     async with request.app[DATABASE].read() as db:
         file = await _own_session(db, actor, session_id)
-        case = await case_of_session(db, session_id) if actor.may(Permission.SEE_CASES) else None
+        case = await case_heard(db, session_id) if actor.may(Permission.SEE_CASES) else None
         verification = await verification_view(db, session_id) if case else None
         confirmation = await confirmation_view(db, session_id) if case else None
     sealed = file.session.state is SessionState.SEALED

@@ -5,7 +5,6 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aid.cases import case_of_session
 from aid.confirmations import confirmation_view, read_out
 from aid.tables import Confirmation, Still
 from aid.verification import (
@@ -35,6 +34,7 @@ from web.flashes import redirect
 from web.forms import read_json
 from web.keys import CLOCK, DATABASE, HUB, SETTINGS, VAULT
 from web.pages import live_socket
+from web.pages.case_heard import case_heard
 from web.pages.live_moments import announce, elapsed_now
 from web.pages.live_views import ice_json, reading_json, room_refusals, verification_json
 from web.rendering import render
@@ -78,7 +78,7 @@ async def show_room(request: web.Request) -> web.StreamResponse:
     async with request.app[DATABASE].read() as db:
         seat = await staff_seat(db, actor, session_id)
         file = await session_file(db, session_id)
-        number = await _number(db, session_id) if actor.may(Permission.SEE_CASES) else file.session.number
+        case = await case_heard(db, session_id) if actor.may(Permission.SEE_CASES) else None
     if file.session.state in OVER:
         return redirect(f"/sessions/{session_id}")
     return render(
@@ -86,7 +86,7 @@ async def show_room(request: web.Request) -> web.StreamResponse:
         "live/room.html",
         applicant_name=file.session.applicant_name,
         subject=file.session.subject,
-        number=number,
+        number=case.number if case else file.session.number,
         refusals=room_refusals(),
         page={
             "session_id": session_id,
@@ -242,10 +242,6 @@ async def _require_part(request: web.Request, db: AsyncSession, session_id: str)
     session = await session_of(db, session_id)
     if staff_actor(request).office_id not in (session.office_id, session.far_office_id):
         raise Refusal("still_unknown")
-
-
-async def _number(db: AsyncSession, session_id: str) -> str:
-    return (await case_of_session(db, session_id)).number
 
 
 def _session_id(request: web.Request) -> str:
