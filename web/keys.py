@@ -10,6 +10,7 @@ from records.outbox import Dispatcher
 from records.signing import SigningKey
 from records.vault import Vault
 from signaling.hub import Hub
+from signaling.media.pool import MediaPool
 from web.accounts.logins import CurrentApplicant, CurrentStaff
 from web.limits import Limits
 from web.settings import Settings
@@ -19,6 +20,7 @@ DATABASE = web.AppKey("database", Database)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
 VAULT = web.AppKey("vault", Vault)
 SIGNING_KEY = web.AppKey("signing_key", SigningKey)
+MEDIA = web.AppKey("media", MediaPool)
 HUB = web.AppKey("hub", Hub)
 OUTBOX = web.AppKey("outbox", Dispatcher)
 TEMPLATES = web.AppKey("templates", Environment)

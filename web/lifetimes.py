@@ -24,7 +24,7 @@ from signaling.media.pool import MediaPool
 from signaling.runner import HubSettings
 from web.bridges import RecordedJournals, ports_for
 from web.jobs import handlers_for
-from web.keys import CLOCK, DATABASE, HUB, OUTBOX, SETTINGS, SIGNING_KEY, VAULT
+from web.keys import CLOCK, DATABASE, HUB, MEDIA, OUTBOX, SETTINGS, SIGNING_KEY, VAULT
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
         # Whoever was there when the last server died is not there now; their seats are kept.
         await close_open_presence(db, system_actor("server"), clock=app[CLOCK])
     async with media, hub:
-        app[HUB] = hub
+        app[MEDIA], app[HUB] = media, hub
         yield
 
 
