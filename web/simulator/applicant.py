@@ -102,10 +102,6 @@ class Report:
         head = f"模拟申请人：{_WORDS[self.outcome]}"
         return "；".join([f"{head}（{self.told.rstrip('。')}）" if self.told else head, *done]) + "。"
 
-    def describe(self) -> str:
-        """Return ``sentence``."""
-        return self.sentence
-
 
 async def run(url: str, id_tail: str, *, options: Options | None = None) -> Report:
     """Visit the hearing that the invitation ``url`` is for, until it ends; return what happened.
