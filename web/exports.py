@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -80,10 +80,10 @@ class Exporter:
         async with self.database.read() as db:
             head = await trail.sign_head(db, self.key, clock=self.clock)
         await asyncio.to_thread(trail.append_head, self.settings.heads, head)
-        heads = await asyncio.to_thread(self._heads)
         async with self.database.read() as db:
-            shown = await _concerned(db, session_id)
-            needed = heads_around(heads, min(shown), shown)
+            shown = await _concerned(db, session_id, up_to=head.sequence)
+        needed = await asyncio.to_thread(self._heads, shown)
+        async with self.database.read() as db:
             before = [one for one in needed if one.sequence < min(shown)]
             first = before[0].sequence + 1 if before else 1
             last = max(one.sequence for one in needed)
@@ -104,8 +104,15 @@ class Exporter:
         await asyncio.to_thread(self._write, file, parts)
         return f"{number}-证据包.zip"
 
-    def _heads(self) -> list[SignedHead]:
-        return [head for head in trail.read_heads(self.settings.heads) if head_holds(head, self.key.public)]
+    def _heads(self, shown: Collection[int]) -> list[SignedHead]:
+        """Return the signed heads around the entries shown; of many thousands, only these are checked, if they hold."""
+        heads = trail.read_heads(self.settings.heads)
+        needed = heads_around(heads, min(shown), shown)
+        if not all(head_holds(head, self.key.public) for head in needed):
+            # Another key's, from before a change of keys, or damaged: only what holds is of use.
+            holding = [head for head in heads if head_holds(head, self.key.public)]
+            needed = heads_around(holding, min(shown), shown)
+        return needed
 
     def _write(self, file: BinaryIO, parts: "_Parts") -> None:
         archive = ArchiveWriter(file)
@@ -155,19 +162,20 @@ def _head(head: SignedHead) -> dict[str, Json]:
     }
 
 
-async def _concerned(db: AsyncSession, session_id: str) -> set[int]:
+async def _concerned(db: AsyncSession, session_id: str, *, up_to: int) -> set[int]:
     """Return the numbers of the entries about a session, its case, its payments and their batches."""
     cases = select(CaseSession.case_id).where(CaseSession.session_id == session_id)
     orders = select(Order.id).where(Order.session_id == session_id)
     batches = select(Order.batch_id).where(Order.session_id == session_id)
     query = select(TrailEntry.sequence).where(
+        TrailEntry.sequence <= up_to,
         or_(
             TrailEntry.session_id == session_id,
             # A case heard twice is told of this hearing's part only.
             TrailEntry.session_id.is_(None) & (TrailEntry.subject_kind == "case") & TrailEntry.subject_id.in_(cases),
             TrailEntry.session_id.is_(None) & (TrailEntry.subject_kind == "order") & TrailEntry.subject_id.in_(orders),
             (TrailEntry.subject_kind == "batch") & TrailEntry.subject_id.in_(batches),
-        )
+        ),
     )
     return set(await db.scalars(query))
 

@@ -220,6 +220,9 @@ _ROOM: dict[str, Text] = {
     "already_held": Text("这场接访的材料已经在保全，不能重复保全。"),
     "not_held": Text("这场接访的材料没有在保全。"),
     "not_due": Text("这一项现在不能删除：期限没到、正在保全，或已经删除。请重新列出。"),
+    "evidence_damaged": Text(
+        "这场接访的材料有一份打不开或不见了，做不成证据包。请管理员运行 jiefang verify 查明。", 500
+    ),
     "evidence_deleted": Text("这场接访的录音录像或文件已按保管期限删除，不能再制作证据包。"),
     "playback_missing": Text("录像还没有整理好，暂时不能播放。请过几分钟再打开。", 404),
 }

@@ -1,15 +1,22 @@
 """The evidence bundle of a hearing, to take away."""
 
 import asyncio
+import logging
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
 
+from records.master_keys import MasterKeyMissing
+from records.refusals import Refusal
+from records.session_keys import SessionKeyUnreadable
+from records.vault import VaultDamaged
 from web.accounts.current import staff_actor
 from web.exports import Exporter
 from web.keys import CLOCK, DATABASE, SETTINGS, SIGNING_KEY, VAULT
+
+log = logging.getLogger(__name__)
 
 _PIECE = 1 << 18
 
@@ -22,7 +29,11 @@ async def send_bundle(request: web.Request) -> web.StreamResponse:
     app = request.app
     exporter = Exporter(app[DATABASE], app[VAULT], app[SIGNING_KEY], app[SETTINGS], app[CLOCK])
     with tempfile.TemporaryFile(dir=Path(app[SETTINGS].data_dir)) as file:
-        name = await exporter.export(staff_actor(request), request.match_info["session_id"], file)
+        try:
+            name = await exporter.export(staff_actor(request), request.match_info["session_id"], file)
+        except (VaultDamaged, MasterKeyMissing, SessionKeyUnreadable, FileNotFoundError) as error:
+            log.exception("evidence bundle not made")
+            raise Refusal("evidence_damaged") from error
         response = web.StreamResponse()
         response.content_type = "application/zip"
         response.content_length = file.tell()

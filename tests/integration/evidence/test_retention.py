@@ -65,6 +65,14 @@ async def test_files_are_deleted_when_due_and_not_held_and_the_trail_says_so(
         async with house.database.begin() as db:
             await lift_hold(db, command_line_actor(), house.session_id, "复查完毕", clock=later)
 
+        wang = await house.staff("wang")
+        still = house.server.app[VAULT].path(next(one.digests[0] for one in due if one.digests))
+        kept = still.read_bytes()
+        still.unlink()
+        answer = await wang.submit(f"/sessions/{house.session_id}/evidence")
+        assert (answer.status, answer.refused) == (500, "evidence_damaged")
+        still.write_bytes(kept)
+
         for one in due:
             await delete(house, settings, one, later)
         assert await due_in(house, settings, later) == []
@@ -74,7 +82,6 @@ async def test_files_are_deleted_when_due_and_not_held_and_the_trail_says_so(
             entries = list(await db.scalars(select(TrailEntry).where(TrailEntry.event == "FilesDeleted")))
         assert len(entries) == len(due)
         assert all("保管期满" in entry.details for entry in entries)
-        wang = await house.staff("wang")
         assert "证据链完整" in (await wang.get(f"/sessions/{house.session_id}")).text
         answer = await wang.submit(f"/sessions/{house.session_id}/evidence")
         assert answer.refused == "evidence_deleted"
