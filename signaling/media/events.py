@@ -16,7 +16,8 @@ class MediaRefused(Exception):
 
     Codes: `hearing_unknown`, `hearing_open` (opened twice), `seat_unknown`, `seats_full`, `answer_stale` (not the
     outstanding offer's), `answer_unreadable`, `answer_insecure` (no fingerprint, another one, or not DTLS-SRTP),
-    `answer_ssrc_taken`.
+    `answer_ssrc_taken`; the journal's (`journal_in_use`, `journal_full`, ...) and `disk_refused`; and of the processes
+    `no_worker` (none runs), `worker_died`, `worker_busy`, `port_taken`, `not_listening`, `internal`.
     """
 
     def __init__(self, code: str) -> None:
