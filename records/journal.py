@@ -357,25 +357,26 @@ class JournalWriter:
                 self._start_file(first)
                 del self._unsaved[0]
                 continue
-            frames = _next_frames(self._unsaved)
-            data = b"".join(frames)
+            parts = _next_parts(self._unsaved)
+            data = b"".join(parts)
             if self._file is None:
                 raise JournalError("journal_closed")
-            self._file.append(data if self._data_key is None else self._sealed(self._data_key, frames, data))
-            del self._unsaved[: len(frames)]
+            self._file.append(data if self._data_key is None else self._sealed(self._data_key, data))
+            del self._unsaved[: len(parts)]
             self._stored_bytes += len(data)
         if self._file is not None:
             self._file.sync()
 
-    def _sealed(self, key: DataKey, frames: list[bytes], data: bytes) -> bytes:
-        packets, last_us = 0, 0
-        for frame in frames:
-            kind = frame[RECORD_HEAD.size - 1]
+    def _sealed(self, key: DataKey, data: bytes) -> bytes:
+        packets, last_us, at = 0, 0, 0
+        while at < len(data):
+            length, kind = RECORD_HEAD.unpack_from(data, at)
             if kind == _PACKET:
                 packets += 1
-                last_us = max(last_us, _PACKET_RECORD.unpack_from(frame)[3])
+                last_us = max(last_us, _PACKET_RECORD.unpack_from(data, at)[3])
             elif kind == RecordType.EVENT:
-                last_us = max(last_us, EVENT_HEAD.unpack_from(frame, RECORD_HEAD.size)[0])
+                last_us = max(last_us, EVENT_HEAD.unpack_from(data, at + RECORD_HEAD.size)[0])
+            at += RECORD_HEAD.size + length
         # An attempt that failed may have left bytes on the disk: the next one has another nonce.
         counter = next(self._counter)
         head = SEALED_HEAD.pack(counter, last_us, self._next_source, packets)
@@ -425,13 +426,20 @@ class JournalWriter:
             os.close(self._lock_fd)
 
 
-def _next_frames(waiting: list[bytes | _Roll]) -> list[bytes]:
-    """Return the records before the next segment's start, as many as are sealed at a time; at least one."""
-    frames: list[bytes] = []
-    size = 0
+def _next_parts(waiting: list[bytes | _Roll]) -> list[bytes]:
+    """Return whole records before the next segment's start, as many as are sealed at a time; at least one.
+
+    A record stands there in one part or, a packet, in two.
+    """
+    parts: list[bytes] = []
+    size = missing = 0
     for item in waiting:
-        if isinstance(item, _Roll) or size > CHUNK_BYTES_MAX:
+        if isinstance(item, _Roll) or (size > CHUNK_BYTES_MAX and not missing):
             break
-        frames.append(item)
+        if missing:
+            missing -= len(item)
+        elif item:
+            missing = RECORD_HEAD.size + int(RECORD_HEAD.unpack_from(item)[0]) - len(item)
+        parts.append(item)
         size += len(item)
-    return frames
+    return parts

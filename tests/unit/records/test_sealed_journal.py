@@ -1,6 +1,8 @@
 """A sealed journal: nobody reads it without the key, everybody checks it without it, and a crash costs no more."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from records import journal as journal_module
 from records.clock import FixedClock
 from records.journal import Event, JournalError, JournalFault, JournalWriter, Packet, Source, read_journal
-from records.journal_reading import KeyedJournal, Sealed, SegmentStart, read_segment, with_key
+from records.journal_reading import RECORD_BYTES_MAX, KeyedJournal, Sealed, SegmentStart, read_segment, with_key
 from records.manifests import survey
 from records.master_keys import MasterKeyMissing, MasterKeys
 from records.session_keys import SESSION_KEY, ensure_session_key, rewrap_session_key, session_key_holds
@@ -139,6 +141,17 @@ def test_long_silence_of_the_disk_is_sealed_in_pieces(journal: Path, clock: Fixe
     assert survey(journal).faults == ()
 
 
+def test_what_the_head_of_a_chunk_tells_does_not_depend_on_what_was_sent(journal: Path, clock: FixedClock) -> None:
+    writer = speak(journal, clock, packets=0)
+    sent = [b"", b"x", *(bytes([kind]) * 40 for kind in range(8)), bytes(RECORD_BYTES_MAX - 10)]
+    for index, data in enumerate(sent):
+        writer.write_packet(0, TEN_US + 1000 * index, data)
+    writer.close()
+    assert opened(journal, OLD) == sent
+    (segment,) = survey(journal).segments
+    assert (segment.packets, segment.ended_at_us) == (len(sent), TEN_US + 1000 * (len(sent) - 1))
+
+
 def test_a_new_master_key_changes_the_key_file_and_not_the_recording(journal: Path, clock: FixedClock) -> None:
     speak(journal, clock).close()
     before = {path.name: path.read_bytes() for path in journal.glob("segment-*")}
@@ -199,3 +212,42 @@ def test_whatever_stands_in_a_segment_reading_it_raises_nothing(
                     assert record.data.startswith(SPOKEN) or data[:4] != whole[:4]
 
     read()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from records.journal import JournalWriter, SteadyClock
+writer = JournalWriter.open(Path(sys.argv[1]), "h1", clock=SteadyClock())
+source = writer.declare_source(seat_id="gao", kind="audio", ssrc=7, payload_type=111, codec="opus", clock_rate=48000)
+for count in range(1, 1_000_000):
+    writer.write_packet(source, writer.now_us(), b"spoken" + count.to_bytes(4, "big") + bytes(5000))
+    if count % 20 == 0:
+        writer.flush()
+        print(count, flush=True)
+"""
+
+
+def test_a_process_killed_while_it_writes_loses_nothing_that_was_flushed(journal: Path) -> None:
+    flushed: list[int] = []
+    for told in (1, 7, 40):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(journal)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]
+        )
+        with process:
+            assert process.stdout is not None
+            for _ in range(told):
+                last = int(process.stdout.readline())
+            process.kill()
+            rest = process.stdout.read().split()
+        flushed.append(int(rest[-1]) if rest else last)
+    assert all(fault.code == "segment_torn" for fault in survey(journal).faults)
+    runs: list[list[int]] = []
+    for record in read_journal(with_key(journal, MasterKeys(OLD))):
+        if isinstance(record, Packet):
+            number = int.from_bytes(record.data[6:10], "big")
+            if number == 1:
+                runs.append([])
+            runs[-1].append(number)
+    assert [run == list(range(1, len(run) + 1)) for run in runs] == [True] * 3
+    assert all(len(run) >= count for run, count in zip(runs, flushed, strict=True))
