@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
-from records.actors import ActorKind
+from records.actors import Actor, ActorKind
 from records.refusals import Refusal
 from records.trail import TrailEntry
+from sessions.tables import Session
+from web.accounts.current import staff_actor
 from web.keys import DATABASE
 from web.refusal_texts import sentence
 from web.rendering import render
@@ -48,13 +50,22 @@ async def show_trail(request: web.Request) -> web.StreamResponse:
     before = request.query.get("before", "")
     if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
         raise Refusal("page_unknown")
-    query = select(TrailEntry).order_by(TrailEntry.sequence.desc()).limit(PAGE)
+    query = select(TrailEntry).where(_of_office(staff_actor(request))).order_by(TrailEntry.sequence.desc()).limit(PAGE)
     if before:
         query = query.where(TrailEntry.sequence < int(before))
     async with request.app[DATABASE].read() as db:
         entries = list(await db.scalars(query))
     older = entries[-1].sequence if len(entries) == PAGE and entries[-1].sequence > 1 else None
     return render(request, "staff/trail.html", entries=[_line(entry) for entry in entries], older=older)
+
+
+def _of_office(reader: Actor) -> ColumnElement[bool]:
+    """Pick what the reader's office did, and what happened in its hearings; another office's trail is its own."""
+    taking_part = or_(Session.office_id == reader.office_id, Session.far_office_id == reader.office_id)
+    return or_(
+        TrailEntry.office_id == reader.office_id,
+        TrailEntry.session_id.in_(select(Session.id).where(taking_part)),
+    )
 
 
 def _line(entry: TrailEntry) -> Line:
