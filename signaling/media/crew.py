@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 SPARE_AFTER_S = 1.0
 """The next spare is not started at once: the machine has more urgent things to do, at the start and after a death."""
-START_WAITS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+START_WAITS_S = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Waits before each try to start a worker again. The last is repeated: a machine that was short of something for an
-hour has its workers back afterwards, and two tries a minute hurt nobody."""
-STEADY_S = 10.0
-"""A worker that lived so long was well: its next start begins with the shortest wait."""
+hour has its workers back afterwards, and a try in five seconds hurts nobody."""
+STEADY_S = 2.0
+"""A worker that lived so long was well, whatever ended it: its next start begins with the shortest wait."""
 
 
 class MediaUnavailable(OSError):
