@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,23 +28,13 @@ from tests.browser.server import Server
 pytestmark = pytest.mark.browser
 
 
-def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
-    server: Server, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera
-) -> None:
-    phone = open_context(applicants_browser, PHONE, phone=True).new_page()
-    desk = open_context(prosecutors_browser, DESK).new_page()
-    errors: list[str] = []
+AtDesk = Callable[[str], Page]
 
-    def watch(who: str, page: Page) -> None:
-        page.on("pageerror", lambda error: errors.append(f"{who}: {error}"))
-        page.on("console", lambda m: errors.append(f"{who}: {m.text}") if m.type == "error" else None)
 
-    watch("phone", phone)
-    watch("desk", desk)
+def hold_hearing(phone: Page, desk: Page, server: Server, camera: Camera) -> None:
+    """She comes in by her link; he admits her; both see and hear each other, until he ends and the recording plays."""
     come_in(phone, server, camera)
     camera.shoot(phone, "phone-waiting")
-
-    sign_in(desk, server, "wang")
     camera.shoot(desk, "desk-today")
     desk.get_by_role("link", name="进入接访室").click()
     expect(desk.locator("#stage-admit")).to_be_visible()
@@ -51,9 +42,8 @@ def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
     desk.locator("#stage-admit").click()
 
     expect(phone.locator("[data-step=room]")).to_be_visible()
-    expect(phone.locator("#rec")).to_be_visible()
-    expect(desk.locator("#rec")).to_be_visible()
     for page in (phone, desk):
+        expect(page.locator("#rec")).to_be_visible()
         page.locator(".person--stage video").wait_for()
         expect(page.locator(".person--stage video")).not_to_have_js_property("videoWidth", 0)
         assert sees_movement(page, ".person--stage video")
@@ -72,15 +62,10 @@ def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
         seat = video.get_attribute("data-seat")
         assert sees_movement(desk, f"video[data-seat='{seat}']")
     camera.shoot(desk, "desk-session")
-    desk.context.close()
 
-    # The money: one approves, one drafts, another releases, the bank answers.
-    def at_desk(user_name: str) -> Page:
-        page = open_context(prosecutors_browser, DESK).new_page()
-        watch(user_name, page)
-        sign_in(page, server, user_name)
-        return page
 
+def pay(at_desk: AtDesk, server: Server, camera: Camera) -> None:
+    """One approves, one drafts, another releases, the bank answers."""
     approver = at_desk("chen")
     approver.get_by_role("link", name="案件").click()
     camera.shoot(approver, "desk-cases")
@@ -115,6 +100,9 @@ def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
     expect(drafter.get_by_text("已到账").first).to_be_visible()
     camera.shoot(drafter, "desk-payment")
 
+
+def read_receipt(phone: Page, server: Server, camera: Camera) -> None:
+    """Her own page says that the money is there, and offers the receipt."""
     phone.reload()
     expect(phone.get_by_role("heading", name="救助金到账了")).to_be_visible()
     camera.shoot(phone, "phone-paid")
@@ -123,10 +111,10 @@ def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
     text = subprocess.run(["pdftotext", "-layout", "-", "-"], input=receipt, capture_output=True, check=True).stdout
     for words in ("高秀兰", "人民币贰万元整", "6217 **** **** 3456"):
         assert words in text.decode(), words
-    assert not errors
 
-    check_recording(server)
-    check_books(server)
+
+def prove(server: Server) -> None:
+    """Everything verifies; one changed byte in any kind of file is found, and named."""
     whole = verify(server)
     assert whole.returncode == 0, whole.stdout
     assert "全部核对过，没有被改动" in whole.stdout
@@ -139,3 +127,30 @@ def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
         with one_byte_flipped(path):
             assert not is_whole(server), path
     assert is_whole(server)
+
+
+def test_a_hearing_is_held_aid_is_paid_and_everything_can_be_proven(
+    server: Server, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera
+) -> None:
+    errors: list[str] = []
+
+    def watch(who: str, page: Page) -> Page:
+        page.on("pageerror", lambda error: errors.append(f"{who}: {error}"))
+        page.on("console", lambda m: errors.append(f"{who}: {m.text}") if m.type == "error" else None)
+        return page
+
+    def at_desk(user_name: str) -> Page:
+        page = watch(user_name, open_context(prosecutors_browser, DESK).new_page())
+        sign_in(page, server, user_name)
+        return page
+
+    phone = watch("phone", open_context(applicants_browser, PHONE, phone=True).new_page())
+    desk = at_desk("wang")
+    hold_hearing(phone, desk, server, camera)
+    desk.context.close()
+    pay(at_desk, server, camera)
+    read_receipt(phone, server, camera)
+    assert not errors
+    check_recording(server)
+    check_books(server)
+    prove(server)

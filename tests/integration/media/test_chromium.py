@@ -31,7 +31,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
+        pytest.fail("no chromium on this machine: make setup-dev installs it")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,
