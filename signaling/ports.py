@@ -134,8 +134,11 @@ class MediaPlane(Protocol):
         """Drop everybody, flush and close the journal."""
         ...
 
-    async def add_participant(self, hearing_id: str, seat_id: str) -> None:
-        """Make an offer for a seat; for one who is there already, start its link afresh."""
+    async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
+        """Make an offer for a seat; for one who is there already, start its link afresh.
+
+        A seat that does not publish is sent everything, and nothing is taken from it.
+        """
         ...
 
     async def take_answer(self, hearing_id: str, seat_id: str, offer_id: int, sdp: str) -> None:

@@ -1,6 +1,7 @@
 """One seat in the media plane: its link, what it sends, what it gets, and where its negotiation stands."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from signaling.media.congestion import Downlink, UplinkFeedback
 from signaling.media.link import Link
@@ -17,9 +18,11 @@ OWN_MIDS: dict[Kind, str] = {"audio": "0", "video": "1"}
 class Participant:
     """One seat under one link. Who comes back gets a new Participant."""
 
-    def __init__(self, seat_id: str, link: Link, offer_id: int) -> None:
+    def __init__(self, seat_id: str, link: Link, offer_id: int, *, publishes: bool = True) -> None:
         self.seat_id = seat_id
         self.link = link
+        self.publishes = publishes
+        """Whether it may send. Whoever only watches is offered no m-line to send on, and what comes is dropped."""
         self.streams: dict[int, Stream] = {}
         """What the seat sends, by SSRC."""
         self.repairs: dict[int, int] = {}
@@ -44,10 +47,9 @@ class Participant:
         self.offered_at = 0.0
         self.stale = False
         """The world changed while an offer was out; the next one tells it all."""
-        self.sections: list[Section] = [
-            Section(OWN_MIDS["audio"], "audio", "recvonly", seat_id),
-            Section(OWN_MIDS["video"], "video", "recvonly", seat_id),
-        ]
+        # Inactive rather than left out: a description needs an m-line for the transport, also when nobody sends yet.
+        direction: Literal["recvonly", "inactive"] = "recvonly" if publishes else "inactive"
+        self.sections: list[Section] = [Section(mid, kind, direction, seat_id) for kind, mid in OWN_MIDS.items()]
         self._reports: dict[int, float] = {}
 
     # --- Negotiation

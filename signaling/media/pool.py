@@ -176,11 +176,11 @@ class MediaPool:
             # Whatever came of it: who wants the hearing again opens it, and a move under way finds it gone.
             self._hearings.pop(hearing_id, None)
 
-    async def add_participant(self, hearing_id: str, seat_id: str) -> None:
-        """Make an offer for a seat. Raises MediaRefused."""
+    async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
+        """Make an offer for a seat; one that does not publish is only sent to. Raises MediaRefused."""
         hearing = self._hearing(hearing_id)
         hearing.cut_off.add(seat_id)
-        if await self._ask_of_link(hearing, AddParticipant(hearing_id, seat_id)):
+        if await self._ask_of_link(hearing, AddParticipant(hearing_id, seat_id, publishes)):
             hearing.seats.add(seat_id)
             hearing.cut_off.discard(seat_id)
 

@@ -146,8 +146,8 @@ class Service:
                     # Of a hub that gave up waiting: what yet opens is not wanted any more.
                     await self._opening[hearing_id].wait()
                 await worker.close_hearing(hearing_id)
-            case AddParticipant(hearing_id, seat_id):
-                await worker.add_participant(hearing_id, seat_id)
+            case AddParticipant(hearing_id, seat_id, publishes):
+                await worker.add_participant(hearing_id, seat_id, publishes=publishes)
             case TakeAnswer(hearing_id, seat_id, offer_id, sdp):
                 await worker.take_answer(hearing_id, seat_id, offer_id, sdp)
             case RemoveParticipant(hearing_id, seat_id):

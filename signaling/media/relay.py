@@ -79,15 +79,18 @@ class Hearing:
 
     # --- People
 
-    def add(self, seat_id: str) -> None:
-        """Give the seat a link, a fresh one when it has one, and offer it everybody's streams."""
+    def add(self, seat_id: str, *, publishes: bool = True) -> None:
+        """Give the seat a link, a fresh one when it has one, and offer it everybody's streams.
+
+        One that does not publish is not asked for streams, and none are taken from it.
+        """
         known = self._exchange.people.get(seat_id)
         if known is None and len(self._exchange.people) >= SEATS_MAX:
             raise MediaRefused("seats_full")
         if known is not None:
             self._drop_link(known)
         link = self._plane.new_link(self)
-        person = Participant(seat_id, link, self._offer_ids.get(seat_id, 0))
+        person = Participant(seat_id, link, self._offer_ids.get(seat_id, 0), publishes=publishes)
         self._exchange.put(person)
         self._offer(person)
 
@@ -129,7 +132,7 @@ class Hearing:
             person.stale = True
             return
         if len(sections) > SECTIONS_MAX:
-            self.add(person.seat_id)
+            self.add(person.seat_id, publishes=person.publishes)
             return
         person.begin_offer(sections, time.monotonic())
         self._offer_ids[person.seat_id] = person.offer_id
@@ -176,7 +179,7 @@ class Hearing:
         person.unnamed.clear()
         for kind in KINDS:
             section = answer.sections.get(OWN_MIDS[kind])
-            if section is None or not section.sends or section.kind != kind:
+            if section is None or not section.sends or section.kind != kind or not person.publishes:
                 continue
             if section.ssrc is None:
                 person.unnamed.add(kind)

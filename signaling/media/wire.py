@@ -52,10 +52,11 @@ class CloseHearing(Command, frozen=True):
 
 
 class AddParticipant(Command, frozen=True):
-    """Make an offer for a seat."""
+    """Make an offer for a seat; one that does not publish is only sent to."""
 
     hearing_id: str
     seat_id: str
+    publishes: bool = True
 
 
 class TakeAnswer(Command, frozen=True):

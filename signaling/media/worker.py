@@ -193,9 +193,12 @@ class MediaWorker:
         except TimeoutError:
             logger.error("journal of hearing %s still being written after %s s", hearing_id, CLOSE_S)
 
-    async def add_participant(self, hearing_id: str, seat_id: str) -> None:
-        """Give a seat a link and offer it; for one that is present: a fresh link. Raises MediaRefused."""
-        self._hearing(hearing_id).add(seat_id)
+    async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
+        """Give a seat a link and offer it; for one that is present: a fresh link. Raises MediaRefused.
+
+        From a seat that does not publish nothing is taken, whatever its answer says.
+        """
+        self._hearing(hearing_id).add(seat_id, publishes=publishes)
 
     async def remove_participant(self, hearing_id: str, seat_id: str) -> None:
         """Take a seat out. Raises MediaRefused."""

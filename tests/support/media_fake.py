@@ -42,6 +42,8 @@ class FakeMediaPlane:
         self.calls: list[tuple[str, ...]] = []
         self.journaled: list[Mapping[str, Json]] = []
         self.fail: dict[str, Exception] = {}
+        self.watching: set[str] = set()
+        """Seats that were added as ones that only watch."""
         self._offers = 0
 
     def heard(self, hearing_id: str) -> set[str]:
@@ -66,8 +68,10 @@ class FakeMediaPlane:
         del self.hearings[hearing_id]
         await asyncio.to_thread(hearing.journal.close)
 
-    async def add_participant(self, hearing_id: str, seat_id: str) -> None:
+    async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
         self._called("add_participant", hearing_id, seat_id)
+        if not publishes:
+            self.watching.add(seat_id)
         self._offers += 1
         self._hearing(hearing_id).seats[seat_id] = self._offers
         self.on_event(OfferReady(hearing_id, seat_id, self._offers, "v=0 offer", {"0": seat_id, "1": seat_id}))

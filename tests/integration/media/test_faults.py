@@ -133,6 +133,27 @@ async def test_a_changed_world_during_an_open_offer_comes_in_one_later_offer(tmp
     await plane.worker.stop()
 
 
+async def test_whoever_only_watches_is_asked_for_nothing_and_gets_nothing_in(tmp_path: Path) -> None:
+    plane = await open_plane(tmp_path)
+    await plane.worker.add_participant(HEARING, "host")
+    await plane.worker.take_answer(HEARING, "host", 1, ANSWER.format(1000))
+    await plane.worker.add_participant(HEARING, "observer", publishes=False)
+    (offer,) = plane.of_kind(OfferReady, "observer")
+    assert isinstance(offer, OfferReady)
+    assert "a=recvonly" not in offer.sdp
+    assert offer.sdp.count("a=sendonly") == 1
+    assert set(offer.streams.values()) == {"host"}
+    # A modified browser answers that it sends all the same.
+    await plane.worker.take_answer(HEARING, "observer", 1, ANSWER.format(2000))
+    assert len(plane.of_kind(OfferReady, "host")) == 1
+    # The link made anew asks for as little.
+    await plane.worker.add_participant(HEARING, "observer", publishes=False)
+    again = plane.of_kind(OfferReady, "observer")[-1]
+    assert isinstance(again, OfferReady)
+    assert "a=recvonly" not in again.sdp
+    await plane.worker.stop()
+
+
 async def test_two_hearings_never_meet(tmp_path: Path) -> None:
     plane = await open_plane(tmp_path / "one")
     another = JournalWriter.open(tmp_path / "two", "another", clock=SystemClock())
