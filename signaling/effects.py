@@ -125,6 +125,13 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturesMissed:
+    """Whose picture cannot be seen by whom, because their browsers share no codec: seat -> seats, the whole truth."""
+
+    unseen: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSaved:
     """How much of the recording is on disk."""
 
@@ -200,7 +207,16 @@ Outcome: TypeAlias = (
     | TroubleArose
 )
 News: TypeAlias = (
-    OfferMade | LinkStood | LinkBroke | Measured | RecordingSaved | MediaMoved | MediaStopped | Told | Drained
+    OfferMade
+    | LinkStood
+    | LinkBroke
+    | PicturesMissed
+    | Measured
+    | RecordingSaved
+    | MediaMoved
+    | MediaStopped
+    | Told
+    | Drained
 )
 Event: TypeAlias = Entered | ConnectionClosed | Received | Outcome | News
 

@@ -21,6 +21,7 @@ from signaling.effects import (
     MediaMoved,
     MediaStopped,
     OfferMade,
+    PicturesMissed,
     Received,
     RecordingSaved,
     Told,
@@ -36,6 +37,7 @@ from signaling.media.events import (
     MediaEvent,
     Moment,
     OfferReady,
+    PicturesUnseen,
     StatsMeasured,
     Still,
 )
@@ -171,6 +173,8 @@ def _translated(event: MediaEvent) -> Event:
             return LinkStood(event.seat_id)
         case LinkLost():
             return LinkBroke(event.seat_id, event.reason)
+        case PicturesUnseen():
+            return PicturesMissed(event.unseen)
         case StatsMeasured():
             people = {
                 seat_id: LinkStats(stats.loss_pct, stats.rtt_ms, stats.kbps, stats.level)

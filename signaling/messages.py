@@ -99,7 +99,7 @@ class ServerMessage(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """One seat, as the room shows it."""
+    """One seat, as the room shows it. `unseen_by`: seats whose browsers cannot show its picture."""
 
     seat_id: str
     role: str
@@ -112,6 +112,7 @@ class Person(msgspec.Struct, frozen=True):
     muted: bool
     hand: bool
     link: LinkState
+    unseen_by: tuple[str, ...] = ()
 
 
 class RoomShown(ServerMessage, frozen=True, tag="room"):

@@ -31,6 +31,7 @@ from signaling.effects import (
     OfferMade,
     OpenMedia,
     Outcome,
+    PicturesMissed,
     Received,
     RecordDeparture,
     RecordEntry,
@@ -89,6 +90,7 @@ def decide(room: Room, event: Event) -> Decision:
             OfferMade()
             | LinkStood()
             | LinkBroke()
+            | PicturesMissed()
             | Measured()
             | RecordingSaved()
             | MediaMoved()
@@ -203,7 +205,7 @@ def _everybody_in(room: Room) -> Decision:
 
 def _without_media(room: Room) -> Room:
     places = {seat_id: place.without_media() for seat_id, place in room.places.items()}
-    return replace(room, places=places, recording=False)
+    return replace(room, places=places, recording=False, unseen={})
 
 
 def _seat_admitted(room: Room, event: SeatAdmitted) -> Decision:
@@ -241,6 +243,8 @@ def _news(room: Room, event: News) -> Decision:
     match event:
         case OfferMade() | LinkStood() | LinkBroke():
             return _link_news(room, event)
+        case PicturesMissed():
+            return _pictures_missed(room, event)
         case Measured(people):
             return room, send(_admitted(room), Stats(dict(people)))
         case RecordingSaved(elapsed_ms, saved_ms):
@@ -272,6 +276,20 @@ def _link_news(room: Room, event: OfferMade | LinkStood | LinkBroke) -> Decision
         case LinkBroke():
             return _link_broke(room, place)
     assert_never(event)
+
+
+def _pictures_missed(room: Room, event: PicturesMissed) -> Decision:
+    """Show it in place of the picture; the hosts are told besides, because only they can ask for another browser."""
+    before = room.unseen
+    room = replace(room, unseen=dict(event.unseen))
+    effects = show(room)
+    for seat_id, blind in room.unseen.items():
+        for by in blind:
+            sender, receiver = room.places.get(seat_id), room.places.get(by)
+            if by not in before.get(seat_id, ()) and sender is not None and receiver is not None:
+                told = Refused("picture_unseen", {"name": sender.name, "by": receiver.name})
+                effects += send(room.hosts(), told)
+    return room, effects
 
 
 def _link_broke(room: Room, place: Place) -> Decision:

@@ -76,6 +76,8 @@ class Room:
     elapsed_ms: int | None = None
     saved_ms: int | None = None
     prompt: str = ""
+    unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Whose picture cannot be seen by whom, for want of a common codec."""
 
     @classmethod
     def opened(cls, hearing_id: str, opening: Opening) -> "Room":
@@ -124,7 +126,7 @@ def _visible(viewer: Place, place: Place) -> bool:
     return viewer.admitted and place.admitted and bool(place.role)
 
 
-def person(place: Place) -> Person:
+def person(place: Place, unseen_by: tuple[str, ...] = ()) -> Person:
     """Return a place as messages show it."""
     return Person(
         seat_id=place.seat_id,
@@ -138,15 +140,18 @@ def person(place: Place) -> Person:
         muted=place.muted,
         hand=place.hand,
         link=place.link,
+        unseen_by=unseen_by,
     )
 
 
 def snapshot(room: Room, viewer: Place) -> RoomShown:
     """Return the room as `viewer` may see it."""
+    visible = {place.seat_id: place for place in room.places.values() if _visible(viewer, place)}
+    unseen = {seat: tuple(by for by in blind if by in visible) for seat, blind in room.unseen.items()}
     return RoomShown(
         phase=room.phase,
         you=viewer.seat_id,
-        people=tuple(person(place) for place in room.places.values() if _visible(viewer, place)),
+        people=tuple(person(place, unseen.get(place.seat_id, ())) for place in visible.values()),
         started_at=None if room.started_at is None else room.started_at.isoformat(),
         elapsed_ms=room.elapsed_ms,
         saved_ms=room.saved_ms,

@@ -208,6 +208,9 @@ _ROOM: dict[str, Text] = {
     "media_unreachable": Text(
         "有一方的音视频多次没能接通，可能是网络拦住了通话。请这一方换一个网络（如手机流量），再刷新页面。"
     ),
+    "picture_unseen": Text(
+        "{by}的浏览器放不出{name}的画面，声音照常。请其中一方换用 Chrome 浏览器打开链接，不要在微信里打开。"
+    ),
     "seats_full": Text("这次接访在线的人已经满了，请等有人离开后再刷新页面。"),
     "record_unavailable": Text("系统暂时没能记录这项操作，请稍后再试。"),
     "still_no_camera": Text("对方没有打开画面，截不了图。请让对方点“开画面”再试。"),

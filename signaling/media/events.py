@@ -105,6 +105,14 @@ class PersonStats(msgspec.Struct, frozen=True, tag=True):
     level: int
 
 
+class PicturesUnseen(msgspec.Struct, frozen=True, tag=True):
+    """Whose picture (a seat) cannot be seen by whom (seats), because their browsers share no codec: the whole truth,
+    told when it changes. Sound goes on."""
+
+    hearing_id: str
+    unseen: Mapping[str, tuple[str, ...]]
+
+
 class StatsMeasured(msgspec.Struct, frozen=True, tag=True):
     """Once a second."""
 
@@ -149,5 +157,13 @@ class HearingLost(msgspec.Struct, frozen=True, tag=True):
 
 
 MediaEvent: TypeAlias = (
-    OfferReady | LinkConnected | LinkLost | StatsMeasured | JournalFlushed | JournalTrouble | HearingMoved | HearingLost
+    OfferReady
+    | LinkConnected
+    | LinkLost
+    | PicturesUnseen
+    | StatsMeasured
+    | JournalFlushed
+    | JournalTrouble
+    | HearingMoved
+    | HearingLost
 )

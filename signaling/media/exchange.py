@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from signaling.media.codecs import OFFERED
 from signaling.media.link import Link
 from signaling.media.participant import Participant
 from signaling.media.stream import Stream
@@ -36,6 +37,34 @@ class Exchange:
         for other in self.people.values():
             if other is not person:
                 yield from other.streams.values()
+
+    def formats_for(self, sender: Participant) -> tuple[int, ...]:
+        """Return the payload types to ask of a camera: those that most of the others can show."""
+        able = [one for one in OFFERED["video"] if one not in sender.unable] or list(OFFERED["video"])
+        others = [other for other in self.people.values() if other is not sender]
+        shown = {one: sum(other.shows(one) for other in others) for one in able}
+        return tuple(one for one in able if shown[one] == max(shown.values()))
+
+    def unseen(self) -> dict[str, tuple[str, ...]]:
+        """Return whose picture cannot be seen by whom, for want of a common codec; not while another is being tried."""
+        found: dict[str, tuple[str, ...]] = {}
+        for sender in self.people.values():
+            asked = self.formats_for(sender)
+            streams = [stream for stream in sender.streams.values() if stream.payload_type in asked]
+            blind = tuple(
+                other.seat_id
+                for other in self.people.values()
+                if other is not sender and any(other.cannot_show(stream) for stream in streams)
+            )
+            if blind and not sender.link.lost:
+                found[sender.seat_id] = blind
+        return found
+
+    def settle(self) -> None:
+        """Work out anew what everybody gets, after a stream has changed."""
+        for person in self.people.values():
+            person.settle(self.streams_for(person))
+        self.place_receivers()
 
     def place_receivers(self) -> None:
         """Work out anew who gets what: to be called when a link or an agreement has changed."""

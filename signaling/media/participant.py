@@ -1,12 +1,15 @@
 """One seat in the media plane: its link, what it sends, what it gets, and where its negotiation stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Literal
 
+from signaling.media.codecs import OFFERED, OPUS, RED, Kind
 from signaling.media.congestion import Downlink, UplinkFeedback
 from signaling.media.link import Link
-from signaling.media.rtp import TRANSPORT_WIDE_ID, extension_at, with_transport_number
-from signaling.media.sdp import Answer, Kind, Section
+from signaling.media.red import unwrap_red
+from signaling.media.rtp import TRANSPORT_WIDE_ID, extension_at, read_head, with_transport_number
+from signaling.media.sdp import Answer, AnsweredSection, Section
 from signaling.media.stream import SentNumbers, Stream
 
 SECTIONS_MAX = 96
@@ -29,10 +32,20 @@ class Participant:
         """Under which SSRC it sends lost packets again -> the stream's SSRC (RFC 4588)."""
         self.unnamed: set[Kind] = set()
         """What it said it would send without saying under which SSRC: the first packet tells."""
+        self.formats: dict[Kind, tuple[int, ...]] = {}
+        """Under which payload types it sends, by its last answer: the first is its choice."""
+        self.unable: set[int] = set()
+        """Payload types that it was asked for and does not send."""
         self.uplink = UplinkFeedback()
         self.downlink = Downlink()
         self.receiving: dict[int, SentNumbers] = {}
         """What it gets, by SSRC: only what its last answer agreed to."""
+        self.accepts: Mapping[int, tuple[int, ...]] = {}
+        """Which payload types its last answer takes of each stream; none of one that its browser has no codec for."""
+        self.plain: frozenset[int] = frozenset()
+        """SSRCs of sound that it gets without redundancy."""
+        self.thin = False
+        """Whether its line is too thin for redundant sound."""
         self.transport_wide = False
         self.rtt_s: float | None = None
         self.loss_down_pct = 0.0
@@ -54,12 +67,17 @@ class Participant:
 
     # --- Negotiation
 
-    def plan(self, others: Iterable[Stream]) -> list[Section]:
-        """Return the m-lines that the next offer must have: those of before stay, the dead ones inactive."""
+    def plan(self, others: Iterable[Stream], formats: tuple[int, ...]) -> list[Section]:
+        """Return the m-lines that the next offer must have: those of before stay, the dead ones inactive.
+
+        `formats`: the payload types in which its own picture is asked for.
+        """
         wanted = {stream.ssrc: stream for stream in others}
         planned: list[Section] = []
         for section in self.sections:
-            if section.direction != "sendonly" or section.ssrc is None or wanted.pop(section.ssrc, None) is not None:
+            if section.mid == OWN_MIDS["video"]:
+                planned.append(replace(section, formats=formats))
+            elif section.direction != "sendonly" or section.ssrc is None or wanted.pop(section.ssrc, None) is not None:
                 planned.append(section)
             else:
                 planned.append(Section(section.mid, section.kind, "inactive", section.stream))
@@ -80,16 +98,53 @@ class Participant:
         """Return whose stream each live m-line carries."""
         return {section.mid: section.stream for section in self.sections if section.direction != "inactive"}
 
-    def agreed(self, answer: Answer) -> set[int]:
-        """Return the SSRCs that the answer agrees to receive."""
-        return {
-            section.ssrc
-            for section in self.sections
-            if section.direction == "sendonly"
-            and section.ssrc is not None
-            and section.mid in answer.sections
-            and answer.sections[section.mid].receives
-        }
+    def take_choice(self, kind: Kind, section: AnsweredSection) -> None:
+        """Note in which payload types it sends a kind, by its answer."""
+        offered = next(own.formats for own in self.sections if own.mid == section.mid) or OFFERED[kind]
+        self.formats[kind] = tuple(chosen for chosen in section.formats if chosen in offered)
+        self.unable |= set(offered) - set(section.formats)
+
+    def take_acceptance(self, answer: Answer) -> None:
+        """Note which payload types the answer takes of each stream."""
+        accepts: dict[int, tuple[int, ...]] = {}
+        for section in self.sections:
+            said = answer.sections.get(section.mid)
+            if section.direction != "sendonly" or section.ssrc is None or said is None:
+                continue
+            if said.receives or not said.formats:
+                accepts[section.ssrc] = said.formats
+        self.accepts = accepts
+
+    def shows(self, payload_type: int) -> bool:
+        """Tell whether its browser can show what is sent under a payload type; before anybody sends to it, by what it
+        can send itself."""
+        pictures = [types for types in self.accepts.values() if OPUS not in types]
+        if not pictures:
+            return payload_type not in self.unable
+        return any(payload_type in types for types in pictures)
+
+    def cannot_show(self, stream: Stream) -> bool:
+        """Tell whether a stream is a picture for which its browser has no codec."""
+        types = self.accepts.get(stream.ssrc)
+        return stream.kind == "video" and types is not None and stream.payload_type not in types
+
+    def settle(self, others: Iterable[Stream]) -> bool:
+        """Work out anew what it gets of what others send; returns whether there is something new."""
+        receiving: dict[int, SentNumbers] = {}
+        plain: set[int] = set()
+        for stream in others:
+            types = self.accepts.get(stream.ssrc, ())
+            if (OPUS if stream.kind == "audio" else stream.payload_type) in types:
+                receiving[stream.ssrc] = self.receiving.get(stream.ssrc) or SentNumbers()
+                if stream.kind == "audio" and (self.thin or RED not in types):
+                    plain.add(stream.ssrc)
+        for ssrc in plain ^ self.plain:
+            if ssrc in receiving:
+                # What went in the other form cannot be sent again as it was.
+                receiving[ssrc] = SentNumbers()
+        new = receiving.keys() - self.receiving.keys()
+        self.receiving, self.plain = receiving, frozenset(plain)
+        return bool(new)
 
     # --- Streams
 
@@ -110,6 +165,14 @@ class Participant:
         data = stream.sent_again(sequence)
         if data is None:
             return
+        if data[1] & 0x7F == RED:
+            if not self.transport_wide:
+                return  # nothing tells in which form it went
+            if stream.ssrc in self.plain:
+                head = read_head(data)
+                data = unwrap_red(data, head.payload_at) if head is not None else None
+                if data is None:
+                    return
         if self.transport_wide:
             number = self.receiving[stream.ssrc].number_of(sequence)
             if number is None:

@@ -12,8 +12,8 @@ from concurrent.futures import Executor
 
 from records.journal import JournalError, JournalPosition, JournalWriter
 from records.journal_reading import Json
+from signaling.media.codecs import CODECS
 from signaling.media.events import JournalFlushed, JournalTrouble, MediaEvent
-from signaling.media.sdp import CLOCK_RATES, CODECS, PAYLOAD_TYPES, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +48,16 @@ class Recorder:
         """Turn a monotonic second into milliseconds of the recording."""
         return max(0, self.arrival_us(at) - self._journal.started_at_us) // 1000
 
-    def declare(self, seat_id: str, kind: Kind, ssrc: int) -> int:
-        """Announce a stream; returns its number in the journal. Raises JournalFull."""
+    def declare(self, seat_id: str, ssrc: int, payload_type: int) -> int:
+        """Announce one payload type of a stream; returns its number in the journal. Raises JournalFull."""
+        codec = CODECS[payload_type]
         return self._journal.declare_source(
             seat_id=seat_id,
-            kind=kind,
+            kind=codec.kind,
             ssrc=ssrc,
-            payload_type=PAYLOAD_TYPES[kind],
-            codec=CODECS[kind],
-            clock_rate=CLOCK_RATES[kind],
+            payload_type=payload_type,
+            codec=codec.name,
+            clock_rate=codec.clock_rate,
         )
 
     def packet(self, number: int, at: float, data: bytes) -> None:

@@ -7,11 +7,12 @@ pass, lost packets are asked for and sent again from here, keyframe requests are
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Protocol
 
 from records.journal import JournalError
 from signaling.media import rtp
+from signaling.media.codecs import RED, REPAIRED, Kind
 from signaling.media.control import Control
 from signaling.media.events import (
     LinkConnected,
@@ -19,15 +20,17 @@ from signaling.media.events import (
     MediaEvent,
     MediaRefused,
     OfferReady,
+    PicturesUnseen,
     StatsMeasured,
 )
 from signaling.media.exchange import Exchange
 from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
-from signaling.media.sdp import PAYLOAD_TYPES, RTX_PAYLOAD_TYPE, Answer, Kind, Transport, make_offer, read_answer
+from signaling.media.red import unwrap_red
+from signaling.media.sdp import Answer, Section, Transport, make_offer, read_answer
 from signaling.media.still import KeyframeGatherer
-from signaling.media.stream import SentNumbers, Stream
+from signaling.media.stream import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ class Hearing:
         self._control = Control(self._exchange, recorder)
         self._offer_ids: dict[str, int] = {}
         self._gatherers: dict[int, list[KeyframeGatherer]] = {}
+        self._unseen: Mapping[str, tuple[str, ...]] = {}
 
     # --- People
 
@@ -126,8 +130,11 @@ class Hearing:
 
     # --- Negotiation
 
+    def _plan(self, person: Participant) -> list[Section]:
+        return person.plan(self._exchange.streams_for(person), self._exchange.formats_for(person))
+
     def _offer(self, person: Participant) -> None:
-        sections = person.plan(self._exchange.streams_for(person))
+        sections = self._plan(person)
         if person.outstanding:
             person.stale = True
             return
@@ -145,8 +152,16 @@ class Hearing:
                 continue
             if other.outstanding:
                 other.stale = True
-            elif other.plan(self._exchange.streams_for(other)) != other.sections:
+            elif self._plan(other) != other.sections:
                 self._offer(other)
+        self._tell_unseen()
+
+    def _tell_unseen(self) -> None:
+        unseen = self._exchange.unseen()
+        if unseen != self._unseen:
+            self._unseen = unseen
+            self.recorder.note({"event": "PicturesUnseen", "unseen": {seat: [*by] for seat, by in unseen.items()}})
+            self._on_event(PicturesUnseen(self.hearing_id, unseen))
 
     def take_answer(self, seat_id: str, offer_id: int, text: str) -> None:
         """Take the answer to the outstanding offer. Raises MediaRefused; the offer then stays outstanding."""
@@ -158,28 +173,34 @@ class Hearing:
         answer = read_answer(text)
         if person.link.knows_other(answer.fingerprints):
             raise MediaRefused("answer_insecure")
-        changed = self._take_streams(person, answer)
+        self._take_streams(person, answer)
         person.outstanding = False
         person.transport_wide = any(section.transport_wide for section in answer.sections.values())
-        self._take_agreement(person, person.agreed(answer))
+        person.take_acceptance(answer)
+        new = person.settle(self._exchange.streams_for(person))
+        self._exchange.settle()
+        if new and person.link.connected:
+            self._welcome(person)
         if not person.link.answered:
             person.link.expect(answer.fingerprints, other_is_client=answer.active)
             self._plane.spawn(self._guard(person.link, person.link.shake_hands()), "handshake")
-        if person.stale:
-            person.stale = False
-            if person.plan(self._exchange.streams_for(person)) != person.sections:
-                self._offer(person)
-        if changed:
-            self._reoffer_others(person)
+        person.stale = False
+        if self._plan(person) != person.sections:
+            self._offer(person)
+        # What this browser sends, and what it can show, may change what the others are offered.
+        self._reoffer_others(person)
 
-    def _take_streams(self, person: Participant, answer: Answer) -> bool:
-        """Make the streams that the answer announces; returns whether the others must be told."""
+    def _take_streams(self, person: Participant, answer: Answer) -> None:
+        """Make the streams that the answer announces."""
         announced: dict[int, Kind] = {}
         repairs: dict[int, int] = {}
         person.unnamed.clear()
         for kind in KINDS:
             section = answer.sections.get(OWN_MIDS[kind])
-            if section is None or not section.sends or section.kind != kind or not person.publishes:
+            if section is None or section.rejected or section.kind != kind:
+                continue
+            person.take_choice(kind, section)
+            if not section.sends or not person.formats[kind] or not person.publishes:
                 continue
             if section.ssrc is None:
                 person.unnamed.add(kind)
@@ -190,26 +211,31 @@ class Hearing:
         taken = {stream.ssrc for stream in self._exchange.streams_for(person)}
         if taken & announced.keys() or len(set(announced)) != len(announced):
             raise MediaRefused("answer_ssrc_taken")
-        before = set(person.streams)
         person.repairs = repairs
-        person.streams = {
-            ssrc: person.streams.get(ssrc) or self._new_stream(person, kind, ssrc) for ssrc, kind in announced.items()
-        }
-        return before != set(person.streams)
+        at = time.monotonic()
+        streams = {}
+        for ssrc, kind in announced.items():
+            streams[ssrc] = person.streams.get(ssrc) or self._new_stream(person, kind, ssrc)
+            if streams[ssrc].payload_type not in person.formats[kind]:
+                self._turn(streams[ssrc], person.formats[kind][0], at)
+        person.streams = streams
 
     def _new_stream(self, person: Participant, kind: Kind, ssrc: int) -> Stream:
+        payload_type = person.formats[kind][0]
+        return Stream(person.seat_id, kind, ssrc, payload_type, self._declare(person.seat_id, ssrc, payload_type))
+
+    def _declare(self, seat_id: str, ssrc: int, payload_type: int) -> int:
         try:
-            number = self.recorder.declare(person.seat_id, kind, ssrc)
+            return self.recorder.declare(seat_id, ssrc, payload_type)
         except JournalError as error:
             raise MediaRefused(error.code) from error
-        return Stream(person.seat_id, kind, ssrc, PAYLOAD_TYPES[kind], number)
 
-    def _take_agreement(self, person: Participant, agreed: set[int]) -> None:
-        new = agreed - person.receiving.keys()
-        person.receiving = {ssrc: person.receiving.get(ssrc) or SentNumbers() for ssrc in agreed}
-        self._exchange.place_receivers()
-        if new and person.link.connected:
-            self._welcome(person)
+    def _turn(self, stream: Stream, payload_type: int, at: float) -> None:
+        """Take the stream's packets under another payload type, which is another source in the journal."""
+        number = stream.numbers.get(payload_type)
+        if number is None:
+            number = self._declare(stream.seat_id, stream.ssrc, payload_type)
+        stream.turn(payload_type, number, at)
 
     def _welcome(self, person: Participant) -> None:
         """Get keyframes of everything that the person has begun to receive, now and once more a little later."""
@@ -263,11 +289,11 @@ class Hearing:
         numbered = rtp.extension_at(data, rtp.TRANSPORT_WIDE_ID)
         if numbered >= 0:
             person.uplink.arrived(int.from_bytes(data[numbered : numbered + 2], "big"), at)
-        if head.payload_type == RTX_PAYLOAD_TYPE:
+        if head.payload_type in REPAIRED:
             self._repaired(person, head, data, numbered, at)
             return
         stream = person.streams.get(head.ssrc) or self._name_stream(person, head)
-        if stream is None or head.payload_type != stream.payload_type:
+        if stream is None or (head.payload_type != stream.payload_type and not self._turned(person, stream, head, at)):
             self._plane.drops["rtp_unexpected"] += 1
             return
         self._take(stream, head, data, numbered, at)
@@ -275,8 +301,10 @@ class Hearing:
     def _repaired(self, person: Participant, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
         """Take a packet that was sent again; what was never missed is a browser's padding and probing."""
         stream = person.streams.get(person.repairs.get(head.ssrc, 0))
-        original = rtp.unwrap_rtx(data, head, stream.ssrc, stream.payload_type) if stream is not None else None
-        if stream is None or original is None:
+        if stream is None or REPAIRED[head.payload_type] != stream.payload_type:
+            return
+        original = rtp.unwrap_rtx(data, head, stream.ssrc, stream.payload_type)
+        if original is None:
             return
         restored = rtp.read_head(original)
         if restored is not None and stream.misses(restored.sequence):
@@ -290,15 +318,46 @@ class Hearing:
         self.recorder.packet(stream.number, at, data)
         for gatherer in self._gatherers.get(stream.ssrc, ()):
             gatherer.take(head, data, at)
+        if head.payload_type == RED:
+            self._forward_red(stream, head, data, numbered, at)
+            return
         for receiver in self._exchange.receivers_of(stream.ssrc):
             receiver.forward(stream, head.sequence, data, numbered, at)
 
+    def _forward_red(self, stream: Stream, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
+        """Send redundant sound as it is to those who take it, and without what is redundant to the others."""
+        plain: bytes | None = None
+        for receiver in self._exchange.receivers_of(stream.ssrc):
+            if stream.ssrc not in receiver.plain:
+                receiver.forward(stream, head.sequence, data, numbered, at)
+                continue
+            plain = plain or unwrap_red(data, head.payload_at)
+            if plain is not None:
+                receiver.forward(stream, head.sequence, plain, numbered, at)
+
+    def _turned(self, person: Participant, stream: Stream, head: rtp.RtpHead, at: float) -> bool:
+        """Follow a sender to another payload type that its answer took; returns whether the packet may be taken."""
+        if head.payload_type not in person.formats[stream.kind] or not stream.may_turn(head.sequence, at):
+            return False
+        try:
+            self._turn(stream, head.payload_type, at)
+        except MediaRefused:
+            return False  # the journal is full: nobody sees what it does not hold
+        if stream.kind == "video":
+            self._exchange.settle()
+            self._tell_unseen()
+            stream.want_keyframe()
+        return True
+
     def _name_stream(self, person: Participant, head: rtp.RtpHead) -> Stream | None:
-        kind = next((kind for kind in person.unnamed if PAYLOAD_TYPES[kind] == head.payload_type), None)
+        kind = next((kind for kind in person.unnamed if head.payload_type in person.formats[kind]), None)
         if kind is None or any(stream.ssrc == head.ssrc for stream in self._exchange.streams_for(person)):
             return None
+        try:
+            stream = self._new_stream(person, kind, head.ssrc)
+        except MediaRefused:
+            return None  # the journal is full: the next packet asks again
         person.unnamed.discard(kind)
-        stream = self._new_stream(person, kind, head.ssrc)
         person.streams[head.ssrc] = stream
         self._reoffer_others(person)
         return stream

@@ -9,63 +9,37 @@ RFC 8866 (SDP), RFC 8829 (JSEP), RFC 9143 (BUNDLE), RFC 8445 section 2.5 (ICE-li
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from signaling.media import rtp
+from signaling.media.codecs import CODECS, OFFERED, REPAIRED, Codec, Kind
 from signaling.media.events import MediaRefused
-
-Kind: TypeAlias = Literal["audio", "video"]
-
-PAYLOAD_TYPES: Mapping[Kind, int] = {"audio": 111, "video": 96}
-RTX_PAYLOAD_TYPE = 97
-"""Only offered for what others send: without it a browser pads and probes on the picture's own SSRC, and padding that
-is lost can neither be sent again nor be told from a lost piece of picture. Receivers get lost packets as they were."""
-CODECS: Mapping[Kind, str] = {"audio": "opus", "video": "VP8"}
-CLOCK_RATES: Mapping[Kind, int] = {"audio": 48000, "video": 90000}
 
 ANSWER_CHARS_MAX = 128 * 1024
 _FINGERPRINT = re.compile(r"(sha-256|sha-384|sha-512) ([0-9a-f]{2}(?::[0-9a-f]{2})+)", re.IGNORECASE)
 _TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 _AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 
-# Chromium begins at 300 kbit/s and then keeps a small picture for some 15 s; from 500 on it shows 720p at once, and a
-# thin line is still not drowned for longer than its first feedback takes.
-_FORMATS: Mapping[Kind, tuple[str, ...]] = {
+_EXTENSIONS: Mapping[Kind, tuple[str, ...]] = {
     "audio": (
-        "a=rtpmap:111 opus/48000/2",
-        "a=fmtp:111 minptime=10;useinbandfec=1",
-        "a=rtcp-fb:111 transport-cc",
-        "a=rtcp-fb:111 nack",
         f"a=extmap:{rtp.AUDIO_LEVEL_ID} {_AUDIO_LEVEL}",
         f"a=extmap:{rtp.TRANSPORT_WIDE_ID} {_TRANSPORT_WIDE}",
     ),
-    "video": (
-        "a=rtpmap:96 VP8/90000",
-        "a=fmtp:96 x-google-start-bitrate=500",
-        "a=rtcp-fb:96 transport-cc",
-        "a=rtcp-fb:96 goog-remb",
-        "a=rtcp-fb:96 ccm fir",
-        "a=rtcp-fb:96 nack",
-        "a=rtcp-fb:96 nack pli",
-        f"a=extmap:{rtp.TRANSPORT_WIDE_ID} {_TRANSPORT_WIDE}",
-    ),
+    "video": (f"a=extmap:{rtp.TRANSPORT_WIDE_ID} {_TRANSPORT_WIDE}",),
 }
-
-_RTX_FORMATS = (
-    f"a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000",
-    f"a=fmtp:{RTX_PAYLOAD_TYPE} apt={PAYLOAD_TYPES['video']}",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One m-line of an offer. `direction` is the relay's: `recvonly` is what the other side sends."""
+    """One m-line of an offer. `direction` is the relay's: `recvonly` is what the other side sends. `formats`: payload
+    types, the preferred one first; None for all that we know."""
 
     mid: str
     kind: Kind
     direction: Literal["recvonly", "sendonly", "inactive"]
     stream: str
     ssrc: int | None = None
+    formats: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +66,9 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
         "a=msid-semantic: WMS *",
     ]
     for section in sections:
+        formats = _with_repairs(section)
         lines += [
-            f"m={section.kind} {transport.port} UDP/TLS/RTP/SAVPF {PAYLOAD_TYPES[section.kind]}"
-            + (f" {RTX_PAYLOAD_TYPE}" if _repairs(section) else ""),
+            f"m={section.kind} {transport.port} UDP/TLS/RTP/SAVPF {' '.join(map(str, formats))}",
             f"c=IN {'IP6' if ':' in first else 'IP4'} {first}",
             f"a=mid:{section.mid}",
             f"a=ice-ufrag:{transport.ufrag}",
@@ -104,8 +78,8 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
             "a=rtcp-mux",
             "a=rtcp-rsize",
             f"a={section.direction}",
-            *_FORMATS[section.kind],
-            *(_RTX_FORMATS if _repairs(section) else ()),
+            *(line for payload_type in formats for line in _format(payload_type)),
+            *_EXTENSIONS[section.kind],
         ]
         if section.direction == "sendonly":
             lines.append(f"a=msid:{section.stream} {section.stream}-{section.mid}")
@@ -117,20 +91,42 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
     return "\r\n".join(lines) + "\r\n"
 
 
-def _repairs(section: Section) -> bool:
-    return section.kind == "video" and section.direction == "recvonly"
+def _with_repairs(section: Section) -> list[int]:
+    """Return an m-line's payload types; what the other side sends comes with repair packets for each."""
+    formats = list(OFFERED[section.kind] if section.formats is None else section.formats)
+    if section.direction == "recvonly":
+        formats += [repair for payload_type in formats for repair, of in REPAIRED.items() if of == payload_type]
+    return formats
+
+
+def _format(payload_type: int) -> list[str]:
+    codec = CODECS.get(payload_type)
+    if codec is None:
+        repaired = REPAIRED[payload_type]
+        return [f"a=rtpmap:{payload_type} rtx/{CODECS[repaired].clock_rate}", f"a=fmtp:{payload_type} apt={repaired}"]
+    return [
+        f"a=rtpmap:{payload_type} {_mapping(codec)}",
+        f"a=fmtp:{payload_type} {codec.parameters}",
+        *(f"a=rtcp-fb:{payload_type} {form}" for form in codec.feedback),
+    ]
+
+
+def _mapping(codec: Codec) -> str:
+    return f"{codec.name}/{codec.clock_rate}" + (f"/{codec.channels}" if codec.kind == "audio" else "")
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredSection:
     """What the other side says to one m-line. `sends` is true when it will send there, under `ssrc` (None when it does
-    not say), and lost packets again under `rtx_ssrc` (RFC 4588)."""
+    not say), and lost packets again under `rtx_ssrc` (RFC 4588). `formats`: which of our payload types it takes, the
+    one that it sends first."""
 
     mid: str
     kind: str
     rejected: bool
     sends: bool
     receives: bool
+    formats: tuple[int, ...]
     ssrc: int | None
     rtx_ssrc: int | None
     transport_wide: bool
@@ -211,9 +207,21 @@ def _read_section(block: _Block) -> AnsweredSection:
         rejected=rejected,
         sends=not rejected and (block.has("sendonly") or block.has("sendrecv")),
         receives=not rejected and (block.has("recvonly") or block.has("sendrecv")),
+        formats=() if rejected else _formats(block),
         ssrc=ssrc,
         rtx_ssrc=rtx_ssrc,
         transport_wide=any(_TRANSPORT_WIDE in value for value in block.values("extmap")),
+    )
+
+
+def _formats(block: _Block) -> tuple[int, ...]:
+    """Return those of our payload types that an m-line lists and means as we do, in its order."""
+    means = dict(value.lower().split(" ", 1) for value in block.values("rtpmap") if " " in value)
+    ours = {str(number): _mapping(codec).lower() for number, codec in CODECS.items() if codec.kind == block.media[0]}
+    return tuple(
+        dict.fromkeys(
+            int(text) for text in block.media[3:] if text in ours and means.get(text, ours[text]) == ours[text]
+        )
     )
 
 

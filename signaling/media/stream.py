@@ -4,9 +4,9 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from signaling.media import rtp
+from signaling.media import h264, rtp
+from signaling.media.codecs import H264, Kind
 from signaling.media.congestion import signed16
-from signaling.media.sdp import Kind
 
 HISTORY_MAX = 256
 """Packets kept for receivers that lost them: at least a second of 720p."""
@@ -17,6 +17,8 @@ NACK_AGAIN_S = 0.1
 NACK_TRIES_MAX = 8
 KEYFRAME_AGAIN_S = 0.5
 KEYFRAME_TRIES_MAX = 20
+TURN_EVERY_S = 1.0
+"""A picture's codec changes when people come or go; more often than this is no browser's doing."""
 KEYFRAME_EVERY_S = 15.0
 """So that a recording can be sought through, and a receiver that lost its way finds it again."""
 
@@ -45,8 +47,11 @@ class Stream:
         self.kind: Kind = kind
         self.ssrc = ssrc
         self.payload_type = payload_type
+        """What it sends now."""
         self.number = number
-        """The stream's number in the journal."""
+        """What that has for a number in the journal."""
+        self.numbers = {payload_type: number}
+        self._turned_at = -1e9
         self._second = Second()
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
@@ -72,11 +77,31 @@ class Stream:
         self._history[sequence % self._kept] = data
         if self.kind == "audio":
             self._hear(data)
+        elif head.payload_type == H264:
+            if h264.begins_h264_keyframe(data, head.payload_at):
+                self._keyframe_came_at = at
+                self._keyframe_wanted = False
         elif rtp.begins_vp8_frame(data, head.payload_at):
             piece = rtp.read_vp8(rtp.payload_of(data, head))
             if piece is not None and piece.keyframe:
                 self._keyframe_came_at = at
                 self._keyframe_wanted = False
+
+    def may_turn(self, sequence: int, at: float) -> bool:
+        """Tell whether a packet of another payload type begins a change of codec: not when it is late, nor too often.
+
+        Sound changes between Opus and RED as the sender likes.
+        """
+        if self.kind == "audio":
+            return True
+        late = self._highest is not None and signed16(sequence - self._highest) <= 0
+        return not late and at - self._turned_at >= TURN_EVERY_S
+
+    def turn(self, payload_type: int, number: int, at: float) -> None:
+        """Take packets of another payload type from now on, which has `number` in the journal."""
+        self.payload_type = payload_type
+        self.number = self.numbers[payload_type] = number
+        self._turned_at = at
 
     def misses(self, sequence: int) -> bool:
         """Tell whether a packet is being asked for."""

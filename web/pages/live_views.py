@@ -35,6 +35,7 @@ _ROOM_CODES = (
     "recording_trouble",
     "media_unavailable",
     "media_unreachable",
+    "picture_unseen",
     "seats_full",
     "record_unavailable",
     "consent_missing",

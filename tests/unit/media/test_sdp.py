@@ -53,8 +53,8 @@ def test_an_offer_is_understood_as_it_was_meant() -> None:
         ("127.0.0.1", 40000),
         ("192.0.2.7", 40000),
     ]
-    assert [codec.payloadType for codec in parsed.media[1].rtp.codecs] == [96, 97]
-    assert [codec.payloadType for codec in parsed.media[3].rtp.codecs] == [96]
+    assert [codec.payloadType for codec in parsed.media[1].rtp.codecs] == [96, 98, 97, 99]
+    assert [codec.payloadType for codec in parsed.media[3].rtp.codecs] == [96, 98]
 
 
 def test_an_answer_says_what_is_sent_and_what_is_received() -> None:
