@@ -12,6 +12,8 @@ _ROLES: dict[SeatRole, frozenset[Role]] = {
     SeatRole.HOST: frozenset({Role.HOST}),
     SeatRole.FAR_END: frozenset({Role.FAR_END}),
     SeatRole.APPLICANT: frozenset({Role.APPLICANT}),
+    SeatRole.JOINT: frozenset(),
+    SeatRole.HELPER: frozenset(),
     SeatRole.OBSERVER: frozenset(),
 }
 
@@ -52,7 +54,7 @@ async def seat_of(db: AsyncSession, seat_id: str, *, session_id: str | None = No
 
 
 async def seats_of(db: AsyncSession, session_id: str) -> list[Seat]:
-    """Return the seats of a session: host, far end, applicant, observers."""
+    """Return the seats of a session: host, applicant, far end, others who take part, observers."""
     order = list(SeatRole)
     seats = await db.scalars(select(Seat).where(Seat.session_id == session_id))
     return sorted(seats, key=lambda seat: (order.index(seat.role), seat.display_name, seat.id))

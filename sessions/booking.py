@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ from records.texts import clean_text
 from records.trail import record
 from sessions.actors import seat_of, session_of
 from sessions.days import day_bounds, office_date
-from sessions.seats import SeatRole
+from sessions.seats import SEEN_MAX, WATCHING_MAX, SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionEvent, SessionState, advance
 from sessions.tables import Invitation, Office, Seat, Session
 
@@ -31,11 +31,12 @@ TOKEN_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """A member of staff who gets a seat."""
+    """Somebody with an account who gets a seat. `office_id`: whose; None for the office that the role is of."""
 
     person_id: str
     name: str
     title: str
+    office_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class BookSession:
     """A hearing to be booked. `number` is made from the office and the year when it is left out.
 
     `applicant_id_tail` is the last four characters of the applicant's ID number: what the invitation will ask for.
+    At most `SEEN_MAX` are seen and heard, host and applicant among them; at most `WATCHING_MAX` watch.
     """
 
     office_id: str
@@ -53,9 +55,22 @@ class BookSession:
     ends_at: datetime
     host: Attendee
     far_office_id: str | None = None
-    far_end: Attendee | None = None
+    far_end: Sequence[Attendee] = ()
+    joint: Sequence[Attendee] = ()
+    helpers: Sequence[Attendee] = ()
     observers: Sequence[Attendee] = ()
     number: str | None = None
+
+    @property
+    def others(self) -> Iterator[tuple[SeatRole, Attendee]]:
+        """Everybody with an account but the host."""
+        for role, attendees in (
+            (SeatRole.FAR_END, self.far_end),
+            (SeatRole.JOINT, self.joint),
+            (SeatRole.HELPER, self.helpers),
+            (SeatRole.OBSERVER, self.observers),
+        ):
+            yield from ((role, attendee) for attendee in attendees)
 
 
 def normal_id_tail(text: str) -> str:
@@ -82,9 +97,12 @@ def token_hash(token: str) -> str:
 
 async def book(db: AsyncSession, actor: Actor, command: BookSession, *, clock: Clock) -> Session:
     """Book a hearing with its seats. Raises Refusal: not_permitted, office_unknown, session_times_wrong,
-    session_too_long(hours), session_number_taken, id_tail_malformed, person_seated_twice, and those of `clean_text`."""
+    session_too_long(hours), session_number_taken, id_tail_malformed, person_seated_twice, too_many_seen(limit),
+    too_many_watching(limit), and those of `clean_text`."""
     _require_own_office(actor, command.office_id)
     _check_times(command)
+    people = [(SeatRole.HOST, command.host), *command.others]
+    check_people(people)
     tail = normal_id_tail(command.applicant_id_tail)
     office = await _office(db, command.office_id, lock=True)
     far_office = await _office(db, command.far_office_id) if command.far_office_id else None
@@ -102,7 +120,8 @@ async def book(db: AsyncSession, actor: Actor, command: BookSession, *, clock: C
     )
     db.add(session)
     await db.flush()
-    db.add_all(_seats(db, session, command, tail, office, far_office))
+    db.add_all([await _seat(db, session, role, attendee) for role, attendee in people])
+    db.add(_applicant_seat(db, session, tail))
     await db.flush()
     await record(
         db,
@@ -115,12 +134,26 @@ async def book(db: AsyncSession, actor: Actor, command: BookSession, *, clock: C
             "number": session.number,
             "starts_at": session.starts_at.isoformat(),
             "ends_at": session.ends_at.isoformat(),
-            "host": command.host.person_id,
-            "far_end": command.far_end.person_id if command.far_end else None,
+            "people": [f"{role.value} {attendee.person_id}" for role, attendee in people],
         },
         clock=clock,
     )
     return session
+
+
+def check_people(people: Iterable[tuple[SeatRole, Attendee]]) -> None:
+    """See whether these, and the applicant, fit into one hearing.
+
+    Raises Refusal: person_seated_twice, too_many_seen(limit), too_many_watching(limit).
+    """
+    listed = list(people)
+    if len({attendee.person_id for _, attendee in listed}) != len(listed):
+        raise Refusal("person_seated_twice")
+    seen = sum(may(role, SeatAbility.PUBLISH) for role, _ in listed)
+    if seen + 1 > SEEN_MAX:
+        raise Refusal("too_many_seen", limit=SEEN_MAX)
+    if len(listed) - seen > WATCHING_MAX:
+        raise Refusal("too_many_watching", limit=WATCHING_MAX)
 
 
 async def cancel(db: AsyncSession, actor: Actor, session_id: str, reason: str, *, clock: Clock) -> Session:
@@ -225,29 +258,23 @@ async def _number(db: AsyncSession, office: Office, command: BookSession) -> str
     return next(number for n in itertools.count(len(numbers) + 1) if (number := f"{stem}{n}号") not in numbers)
 
 
-def _seats(
-    db: AsyncSession, session: Session, command: BookSession, tail: str, office: Office, far_office: Office | None
-) -> list[Seat]:
-    staff = [(SeatRole.HOST, command.host, office)]
-    if command.far_end is not None:
-        staff.append((SeatRole.FAR_END, command.far_end, far_office or office))
-    staff.extend((SeatRole.OBSERVER, observer, office) for observer in command.observers)
-    if len({attendee.person_id for _, attendee, _ in staff}) != len(staff):
-        raise Refusal("person_seated_twice")
-    seats = [
-        Seat(
-            id=new_id(),
-            session_id=session.id,
-            role=role,
-            person_id=attendee.person_id,
-            display_name=clean_text(attendee.name, "name", limit=100),
-            title=clean_text(attendee.title, "title", limit=100, required=False),
-            office_name=at.short_name,
-        )
-        for role, attendee, at in staff
-    ]
+async def _seat(db: AsyncSession, session: Session, role: SeatRole, attendee: Attendee) -> Seat:
+    far = session.far_office_id if role is SeatRole.FAR_END else None
+    office = await _office(db, attendee.office_id or far or session.office_id)
+    return Seat(
+        id=new_id(),
+        session_id=session.id,
+        role=role,
+        person_id=attendee.person_id,
+        display_name=clean_text(attendee.name, "name", limit=100),
+        title=clean_text(attendee.title, "title", limit=100, required=False),
+        office_name=office.short_name,
+    )
+
+
+def _applicant_seat(db: AsyncSession, session: Session, tail: str) -> Seat:
     seat_id = new_id()
-    applicant = Seat(
+    return Seat(
         id=seat_id,
         session_id=session.id,
         role=SeatRole.APPLICANT,
@@ -257,4 +284,3 @@ def _seats(
         office_name="",
         id_tail_fingerprint=id_tail_fingerprint(db, seat_id, tail),
     )
-    return [*seats, applicant]

@@ -1,5 +1,7 @@
 """What happens in a hearing: beginning and end, who is there, who is let in, words left for the host."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +19,7 @@ from sessions.actors import require_host, seat_of, seats_of, session_of
 from sessions.admission import consents_of
 from sessions.seats import SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionEvent, SessionState, advance
-from sessions.tables import ConsentKind, Message, PresenceSpan, Recording, RecordingState, Seat, Session
+from sessions.tables import ConsentKind, LineQuality, Message, PresenceSpan, Recording, RecordingState, Seat, Session
 
 WORD_LENGTH_MAX = 500
 WORDS_MAX = 200
@@ -190,6 +192,45 @@ async def leave_word(
     await db.flush()
     await _record_seat(db, actor, "WordLeft", seat, clock, message=message.id)
     return message
+
+
+@dataclass(frozen=True, slots=True)
+class LineSummed:
+    """What somebody's line was like over `measured_s` seconds; see `sessions.tables.LineQuality`."""
+
+    measured_s: int
+    loss_pct_sum: float
+    loss_pct_max: float
+    rtt_known_s: int
+    rtt_ms_sum: int
+    rtt_ms_max: int
+    jitter_ms_max: int
+    freezes: int
+    frozen_ms: int
+
+
+async def note_lines(db: AsyncSession, session_id: str, lines: Mapping[str, LineSummed]) -> None:
+    """Add to what is known of the lines of a session's seats.
+
+    Not on the trail: nobody decides here, and the recording holds the same, chained. Raises Refusal: session_unknown,
+    seat_unknown.
+    """
+    await session_of(db, session_id, lock=True)
+    for seat_id, line in lines.items():
+        await seat_of(db, seat_id, session_id=session_id)
+        known = await db.get(LineQuality, seat_id, populate_existing=True)
+        if known is None:
+            db.add(LineQuality(seat_id=seat_id, session_id=session_id, **dataclasses.asdict(line)))
+            continue
+        known.measured_s += line.measured_s
+        known.loss_pct_sum += line.loss_pct_sum
+        known.loss_pct_max = max(known.loss_pct_max, line.loss_pct_max)
+        known.rtt_known_s += line.rtt_known_s
+        known.rtt_ms_sum += line.rtt_ms_sum
+        known.rtt_ms_max = max(known.rtt_ms_max, line.rtt_ms_max)
+        known.jitter_ms_max = max(known.jitter_ms_max, line.jitter_ms_max)
+        known.freezes += line.freezes
+        known.frozen_ms += line.frozen_ms
 
 
 async def note_refusal(

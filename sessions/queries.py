@@ -1,6 +1,6 @@
 """What pages show of hearings. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,6 +16,7 @@ from sessions.tables import (
     Consent,
     ConsentKind,
     Invitation,
+    LineQuality,
     Mark,
     Message,
     Office,
@@ -42,6 +43,8 @@ class SessionSummary:
     ends_at: datetime
     state: SessionState
     waiting: tuple[str, ...]
+    seats: Mapping[str, SeatRole]
+    """Who with an account has a seat, and as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,19 @@ class InvitationState:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody's line was like in a session."""
+
+    loss_pct: float
+    loss_pct_max: float
+    rtt_ms: int | None
+    rtt_ms_max: int | None
+    jitter_ms_max: int
+    freezes: int
+    frozen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeatFile:
     """A seat with everything known of it."""
 
@@ -73,6 +89,7 @@ class SeatFile:
     consents: dict[ConsentKind, Consent]
     presence: tuple[Presence, ...]
     invitation: InvitationState | None
+    line: Line | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,32 +120,39 @@ class SessionFile:
         return next((entry for entry in self.seats if entry.seat.role is role), None)
 
 
-async def sessions_on(db: AsyncSession, office_id: str, on: date) -> list[SessionSummary]:
-    """Return the sessions of one day, as the offices count days, in which an office takes part, by time."""
+async def sessions_on(db: AsyncSession, office_id: str, on: date, *, person_id: str = "") -> list[SessionSummary]:
+    """Return the sessions of one day, as the offices count days, by time: those in which an office takes part, and
+    those in which a person has a seat."""
     begins_at, ends_at = day_bounds(on)
-    return await _summaries(db, office_id, Session.starts_at >= begins_at, Session.starts_at < ends_at)
+    return await _summaries(db, office_id, person_id, Session.starts_at >= begins_at, Session.starts_at < ends_at)
 
 
-async def upcoming_sessions(db: AsyncSession, office_id: str, after: date, *, limit: int = 50) -> list[SessionSummary]:
+async def upcoming_sessions(
+    db: AsyncSession, office_id: str, after: date, *, person_id: str = "", limit: int = 50
+) -> list[SessionSummary]:
     """Return the sessions planned for the days after a date, soonest first."""
-    return await _summaries(db, office_id, Session.starts_at >= day_bounds(after)[1], limit=limit)
+    return await _summaries(db, office_id, person_id, Session.starts_at >= day_bounds(after)[1], limit=limit)
 
 
-async def past_sessions(db: AsyncSession, office_id: str, before: date, *, limit: int = 50) -> list[SessionSummary]:
+async def past_sessions(
+    db: AsyncSession, office_id: str, before: date, *, person_id: str = "", limit: int = 50
+) -> list[SessionSummary]:
     """Return the sessions of the days before a date, latest first."""
     condition = Session.starts_at < day_bounds(before)[0]
-    return await _summaries(db, office_id, condition, limit=limit, newest_first=True)
+    return await _summaries(db, office_id, person_id, condition, limit=limit, newest_first=True)
 
 
 async def _summaries(
     db: AsyncSession,
     office_id: str,
+    person_id: str,
     *conditions: ColumnElement[bool],
     limit: int = 200,
     newest_first: bool = False,
 ) -> list[SessionSummary]:
     by = Session.starts_at.desc() if newest_first else Session.starts_at
-    mine = or_(Session.office_id == office_id, Session.far_office_id == office_id)
+    seated = select(Seat.session_id).where(Seat.person_id == person_id)
+    mine = or_(Session.office_id == office_id, Session.far_office_id == office_id, Session.id.in_(seated))
     sessions = (
         await db.scalars(select(Session).where(mine, *conditions).order_by(by, Session.number).limit(limit))
     ).all()
@@ -139,6 +163,9 @@ async def _summaries(
         for seat in await db.scalars(select(Seat).where(Seat.session_id.in_(ids), Seat.role == SeatRole.HOST))
     }
     waiting = await _waiting(db, ids)
+    roles: dict[str, dict[str, SeatRole]] = {}
+    for seat in await db.scalars(select(Seat).where(Seat.session_id.in_(ids), Seat.person_id.is_not(None))):
+        roles.setdefault(seat.session_id, {})[seat.person_id or ""] = seat.role
     return [
         SessionSummary(
             session_id=session.id,
@@ -152,6 +179,7 @@ async def _summaries(
             ends_at=session.ends_at,
             state=session.state,
             waiting=tuple(waiting.get(session.id, ())),
+            seats=roles.get(session.id, {}),
         )
         for session in sessions
     ]
@@ -219,11 +247,26 @@ async def _seat_file(db: AsyncSession, seat: Seat) -> SeatFile:
     invitation = await db.scalar(
         select(Invitation).where(Invitation.seat_id == seat.id).order_by(Invitation.made_at.desc()).limit(1)
     )
+    quality = await db.get(LineQuality, seat.id)
     return SeatFile(
         seat=seat,
         consents={consent.kind: consent for consent in consents},
         presence=tuple(Presence(span.entered_at, span.left_at, span.reason) for span in spans),
         invitation=_invitation_state(invitation) if invitation else None,
+        line=_line(quality) if quality and quality.measured_s else None,
+    )
+
+
+def _line(quality: LineQuality) -> Line:
+    known_s = quality.rtt_known_s
+    return Line(
+        loss_pct=quality.loss_pct_sum / quality.measured_s,
+        loss_pct_max=quality.loss_pct_max,
+        rtt_ms=round(quality.rtt_ms_sum / known_s) if known_s else None,
+        rtt_ms_max=quality.rtt_ms_max if known_s else None,
+        jitter_ms_max=quality.jitter_ms_max,
+        freezes=quality.freezes,
+        frozen_ms=quality.frozen_ms,
     )
 
 

@@ -9,7 +9,13 @@ class SeatRole(StrEnum):
     HOST = "host"
     APPLICANT = "applicant"
     FAR_END = "far_end"
+    """Staff of the office where the applicant is (相对端); they help to verify."""
+    JOINT = "joint"
+    """Staff of this or another office who take part (联合接访)."""
+    HELPER = "helper"
+    """An interpreter, a guardian, a lawyer, somebody of the village: the title says which."""
     OBSERVER = "observer"
+    """Whoever watches (旁听): supervisors, leaders, the public. Sees and hears, is neither seen nor heard."""
 
 
 class SeatAbility(StrEnum):
@@ -33,6 +39,11 @@ class SeatAbility(StrEnum):
     RAISE_HAND = "raise_hand"
 
 
+SEEN_MAX = 8
+"""How many are seen and heard in one hearing, host and applicant among them."""
+WATCHING_MAX = 16
+_TAKES_PART = frozenset({SeatAbility.PUBLISH, SeatAbility.ENTER_FREELY, SeatAbility.WORD, SeatAbility.RAISE_HAND})
+
 ABILITIES: dict[SeatRole, frozenset[SeatAbility]] = {
     SeatRole.HOST: frozenset(
         {
@@ -48,16 +59,10 @@ ABILITIES: dict[SeatRole, frozenset[SeatAbility]] = {
         }
     ),
     SeatRole.APPLICANT: frozenset({SeatAbility.PUBLISH, SeatAbility.WORD, SeatAbility.RAISE_HAND}),
-    SeatRole.FAR_END: frozenset(
-        {
-            SeatAbility.PUBLISH,
-            SeatAbility.ENTER_FREELY,
-            SeatAbility.TAKE_STILL,
-            SeatAbility.WORD,
-            SeatAbility.RAISE_HAND,
-        }
-    ),
-    SeatRole.OBSERVER: frozenset({SeatAbility.WORD}),
+    SeatRole.FAR_END: _TAKES_PART | {SeatAbility.TAKE_STILL},
+    SeatRole.JOINT: _TAKES_PART,
+    SeatRole.HELPER: _TAKES_PART,
+    SeatRole.OBSERVER: frozenset({SeatAbility.ENTER_FREELY}),
 }
 
 

@@ -165,6 +165,28 @@ class PresenceSpan(Base):
     )
 
 
+class LineQuality(Base):
+    """What somebody's line was like in a session, summed up; the recording has every ten seconds of it.
+
+    `loss_pct_sum` and `rtt_ms_sum` are sums of one value a second over `measured_s` and `rtt_known_s` seconds. A
+    freeze is a far picture that stood still on this person's screen.
+    """
+
+    __tablename__ = "line_qualities"
+
+    seat_id: Mapped[str] = mapped_column(ForeignKey("seats.id"), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"), index=True)
+    measured_s: Mapped[int]
+    loss_pct_sum: Mapped[float]
+    loss_pct_max: Mapped[float]
+    rtt_known_s: Mapped[int]
+    rtt_ms_sum: Mapped[int]
+    rtt_ms_max: Mapped[int]
+    jitter_ms_max: Mapped[int]
+    freezes: Mapped[int]
+    frozen_ms: Mapped[int]
+
+
 class Mark(Base):
     """Something that happened at a moment of the recording (`elapsed_ms` from the first segment's start)."""
 

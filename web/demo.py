@@ -198,7 +198,7 @@ async def _book_hearing(db: AsyncSession, host: Actor, clock: Clock) -> Session:
             ends_at=starts_at + HEARING_LASTS,
             host=Attendee(host.id, host.name, "检察官"),
             far_office_id=far.office_id,
-            far_end=Attendee(far.id, far.name, far.title),
+            far_end=[Attendee(far.id, far.name, far.title)],
         ),
         clock=clock,
     )

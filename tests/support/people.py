@@ -55,7 +55,7 @@ def booking(**changes: object) -> BookSession:
         "starts_at": starts_at,
         "ends_at": starts_at + timedelta(hours=1),
         "host": Attendee(WANG.id, WANG.name, "检察官"),
-        "far_end": Attendee(LIU.id, LIU.name, "检察官助理"),
+        "far_end": [Attendee(LIU.id, LIU.name, "检察官助理")],
     }
     return BookSession(**(values | changes))  # type: ignore[arg-type]
 

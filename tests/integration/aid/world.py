@@ -134,7 +134,7 @@ class World:
                     ends_at=now + timedelta(hours=1),
                     host=Attendee(self.handler.id, self.handler.name, "检察官"),
                     far_office_id=self.office_id,
-                    far_end=Attendee(self.far_end.id, self.far_end.name, "检察官"),
+                    far_end=[Attendee(self.far_end.id, self.far_end.name, "检察官")],
                 ),
                 clock=self.clock,
             )

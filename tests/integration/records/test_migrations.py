@@ -17,6 +17,7 @@ from records.database import Base, Database, attached_ddl
 from records.migrations import SchemaTooNew, differences, generate, migrate, pending
 from records.personal import PersonalData
 from records.trail import record
+from sessions.seats import SeatRole
 from tests.support.database import PERSONAL_KEY, empty_database_url, load_every_table, sqlite_url
 
 
@@ -43,6 +44,30 @@ async def test_migrating_twice_keeps_the_data(empty_url: str) -> None:
     await migrate(empty_url)
     async with database.read() as db:
         assert await db.scalar(text("SELECT count(*) FROM trail_entries")) == 1
+    await database.dispose()
+
+
+async def test_a_seat_of_every_role_fits_into_a_migrated_database_and_no_other(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url, personal=PersonalData(PERSONAL_KEY))
+    seat = (
+        "INSERT INTO seats (id, session_id, role, display_name, title, office_name)"
+        " VALUES (:id, 's', :role, '', '', '')"
+    )
+    async with database.begin() as db:
+        await db.execute(text("INSERT INTO offices (id, name, short_name, region) VALUES ('o', 'o', 'o', 'o')"))
+        await db.execute(
+            text(
+                "INSERT INTO sessions (id, number, office_id, subject, applicant_name, starts_at, ends_at, state,"
+                " booked_at, version) VALUES"
+                " ('s', '1', 'o', '', '', '2026-11-25', '2026-11-26', 'booked', '2026-11-25', 1)"
+            )
+        )
+        for role in SeatRole:
+            await db.execute(text(seat), {"id": role.value, "role": role.value})
+    with pytest.raises(DBAPIError):
+        async with database.begin() as db:
+            await db.execute(text(seat), {"id": "another", "role": "king"})
     await database.dispose()
 
 

@@ -16,10 +16,14 @@ from sessions.actors import seats_of, session_of
 from sessions.admission import find_invitation
 from sessions.booking import Attendee, book, cancel, invite, normal_id_tail
 from sessions.queries import session_file, sessions_on, upcoming_sessions
-from sessions.seats import SeatRole
+from sessions.seats import SeatAbility, SeatRole, may
 from sessions.states import SessionState
 from sessions.tables import Session
 from tests.support.people import DONGYING, LIANGSHAN, LIU, MORNING, WANG, Hearing, book_hearing, booking, staff
+
+
+def many(kind: str, count: int) -> list[Attendee]:
+    return [Attendee(f"{kind}-{number}", f"第{number}位", "") for number in range(count)]
 
 
 async def refused(doing: Awaitable[object]) -> str:
@@ -44,6 +48,37 @@ async def test_a_booked_hearing_has_a_number_and_four_kinds_of_seats(
         assert [seat.office_name for seat in seats] == ["东营区院", "", "梁山县院", "东营区院"]
         assert (await session_of(db, session.id)).number == "东营区院远接〔2026〕1号"
         assert (await session_of(db, session.id)).state is SessionState.BOOKED
+
+
+async def test_eight_who_are_seen_and_sixteen_who_watch_have_seats_with_their_offices(
+    database: Database, offices: None, clock: FixedClock
+) -> None:
+    command = booking(
+        joint=[Attendee("zhou", "周", "检察官", office_id=LIANGSHAN), *many("joint", 2)],
+        helpers=many("helper", 2),
+        observers=many("observer", 16),
+    )
+    async with database.begin() as db:
+        session = await book(db, WANG, command, clock=clock)
+    async with database.read() as db:
+        seats = await seats_of(db, session.id)
+        assert sum(may(seat.role, SeatAbility.PUBLISH) for seat in seats) == 8
+        assert sum(seat.role is SeatRole.OBSERVER for seat in seats) == 16
+        zhou = next(seat for seat in seats if seat.person_id == "zhou")
+        assert (zhou.role, zhou.office_name) == (SeatRole.JOINT, "梁山县院")
+        (entry,) = await entries_of(db, session_id=session.id)
+        assert "observer observer-15" in entry.details
+
+
+async def test_whoever_has_a_seat_finds_the_hearing_in_the_days_list(
+    database: Database, offices: None, clock: FixedClock
+) -> None:
+    async with database.begin() as db:
+        await book(db, WANG, booking(observers=many("observer", 1)), clock=clock)
+    async with database.read() as db:
+        (found,) = await sessions_on(db, "", MORNING.date(), person_id="observer-0")
+        assert found.seats["observer-0"] is SeatRole.OBSERVER
+        assert await sessions_on(db, "", MORNING.date(), person_id="somebody") == []
 
 
 async def test_numbers_go_on_and_never_collide_when_two_book_at_once(
@@ -71,6 +106,10 @@ async def test_numbers_go_on_and_never_collide_when_two_book_at_once(
         ({"office_id": "nowhere"}, "not_permitted"),
         ({"office_id": LIANGSHAN}, "not_permitted"),
         ({"observers": [Attendee("wang", "王立", "检察官")]}, "person_seated_twice"),
+        ({"helpers": [Attendee("wang", "王立", "翻译")]}, "person_seated_twice"),
+        ({"joint": [Attendee("zhou", "周", "检察官", office_id="nowhere")]}, "office_unknown"),
+        ({"helpers": many("helper", 6)}, "too_many_seen"),
+        ({"observers": many("observer", 17)}, "too_many_watching"),
     ],
 )
 async def test_a_wrong_booking_is_refused_and_leaves_nothing(
