@@ -10,6 +10,7 @@ START_CODE = b"\0\0\0\1"
 
 _IDR = 5
 _PARAMETERS = 7
+_PICTURE_PARAMETERS = 8
 _STAP_A = 24
 _FU_A = 28
 _SINGLE = range(1, 24)
@@ -83,7 +84,12 @@ def units(frame: bytes) -> list[bytes]:
 
 def parameters_of(frame: bytes) -> bytes:
     """Return the sequence and picture parameter sets of a frame, as Annex B."""
-    return b"".join(START_CODE + unit for unit in units(frame) if unit[0] & 0x1F in (_PARAMETERS, 8))
+    return b"".join(START_CODE + unit for unit in units(frame) if unit[0] & 0x1F in (_PARAMETERS, _PICTURE_PARAMETERS))
+
+
+def holds_parameters(stream: bytes) -> bool:
+    """Tell whether a sequence and a picture parameter set stand in an Annex B byte stream."""
+    return {_PARAMETERS, _PICTURE_PARAMETERS} <= {unit[0] & 0x1F for unit in units(stream)}
 
 
 def h264_size(frame: bytes) -> tuple[int, int] | None:

@@ -1,4 +1,6 @@
-"""Playback files derived from a journal: one WebM a seat, remuxed and never transcoded; made again any time.
+"""Playback files derived from a journal: one a seat, remuxed and never transcoded; made again any time.
+
+Who sent VP8 gets a WebM, who sent H.264 an MP4: what browsers play of each.
 
 All files of a recording share one clock: their time 0 is the recording's start. A seat's sound and picture are put
 together by its sender reports (the sender's own clock ties both streams), and tied to the recording by the quickest
@@ -9,6 +11,7 @@ picture nothing is shown until the next keyframe.
 RFC 7587 (Opus in RTP), RFC 7741 (VP8 in RTP).
 """
 
+import io
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 from av.container import OutputContainer
@@ -24,18 +28,33 @@ from av.stream import Stream as AvStream
 
 from records.journal_reading import KeyedJournal, Packet, SegmentStart, Source, read_journal
 from signaling.media import rtp
-from signaling.media.congestion import signed16
+from signaling.media.assembling import Assembler, Frame
+from signaling.media.h264 import holds_parameters, parameters_of
+from signaling.media.pictures import read_piece, size_of
 from signaling.media.timeline import Timeline
 
-REORDER_PACKETS_MAX = 256
-REORDER_US_MAX = 1_500_000
-"""How long a missing packet is waited for: longer than the relay keeps asking for it."""
 SILENCE_US = 20_000
 SILENCE = b"\xfc\xff\xfe"
 """An Opus packet of 20 ms of stereo silence (RFC 6716: CELT, fullband, one frame)."""
 GAP_US = 40_000
 """A longer hole in the sound is filled; shorter ones are the sender's timing."""
 _MILLISECONDS = Fraction(1, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A kind of file. `always_sounds`: its times are only sure with sound from the beginning to the end."""
+
+    suffix: str
+    options: tuple[tuple[str, str], ...]
+    always_sounds: bool
+
+
+_FORMS = {
+    "VP8": _Form("webm", (("cluster_time_limit", "2000"),), False),
+    # The index stands first, so that a browser can seek before it has everything.
+    "H264": _Form("mp4", (("movflags", "+faststart"),), True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +70,8 @@ class PlaybackFile:
     has_audio: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A whole frame of sound or picture at its place, in µs since the recording's start."""
-
-    at_us: int
-    data: bytes
-    keyframe: bool
-
-
 def remux(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFile]:
-    """Write one WebM a seat that sent anything into `output` (made when missing), named after the seat.
+    """Write one file a seat that sent anything into `output` (made when missing), named after the seat.
 
     Blocks, for some ten seconds an hour of hearing, so call it in a thread. The work itself is done in a process of its
     own, with low priority: in this one it would hold up the packets of hearings that go on. Reads the journal twice, a
@@ -82,11 +92,15 @@ def remux_here(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFil
     seats = sorted({source.seat_id for source in survey.sources.values()})
     with ExitStack() as stack:
         writers = {seat_id: _open_writer(stack, output, seat_id, survey) for seat_id in seats}
-        for source, piece in _pieces(directory, survey):
-            writers[source.seat_id].write(source.kind, piece)
+        for seat_id, kind, frame in _frames(directory, survey):
+            writers[seat_id].write(kind, frame)
         for writer in writers.values():
-            writer.finish(survey.ended_at_us - survey.started_at_us)
-    return [made for seat_id in seats if (made := _keep(output, seat_id, writers[seat_id], survey)) is not None]
+            writer.finish(survey.duration_us)
+    return [made for seat_id in seats if (made := _keep(seat_id, writers[seat_id], survey)) is not None]
+
+
+_Stream: TypeAlias = tuple[str, str, int]
+"""Seat, kind, SSRC: a stream whose payload type changes stands in the journal as several sources."""
 
 
 @dataclass(slots=True)
@@ -96,8 +110,26 @@ class _Survey:
     started_at_us: int = 0
     ended_at_us: int = 0
     sources: dict[int, Source] = field(default_factory=dict)
-    timelines: dict[int, Timeline] = field(default_factory=dict)
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    timelines: dict[_Stream, Timeline] = field(default_factory=dict)
+    cameras: dict[str, dict[str, "_Camera"]] = field(default_factory=dict)
+    """Seat -> codec -> what came of its picture in that codec."""
+
+    @property
+    def duration_us(self) -> int:
+        return max(0, self.ended_at_us - self.started_at_us)
+
+
+@dataclass(slots=True)
+class _Camera:
+    """What came of a picture in one codec: its largest size, how many frames, and the first parameter sets."""
+
+    size: tuple[int, int] = (0, 0)
+    frames: int = 0
+    parameters: bytes = b""
+
+
+def _stream_of(source: Source) -> _Stream:
+    return source.seat_id, source.kind, source.ssrc
 
 
 def _survey(directory: Path | KeyedJournal) -> _Survey:
@@ -107,19 +139,18 @@ def _survey(directory: Path | KeyedJournal) -> _Survey:
             survey.started_at_us = survey.started_at_us or record.started_at_us
         elif isinstance(record, Source):
             survey.sources[record.number] = record
-            survey.timelines.setdefault(record.number, Timeline(record.clock_rate))
+            survey.timelines.setdefault(_stream_of(record), Timeline(record.clock_rate))
         elif isinstance(record, Packet) and record.source in survey.sources:
             survey.ended_at_us = max(survey.ended_at_us, record.arrival_us)
             _survey_packet(survey, record)
-    for source in survey.sources.values():
-        survey.timelines[source.number].settle(
-            [other for number, other in survey.timelines.items() if survey.sources[number].seat_id == source.seat_id]
-        )
+    for stream, timeline in survey.timelines.items():
+        timeline.settle([other for key, other in survey.timelines.items() if key[0] == stream[0]])
     return survey
 
 
 def _survey_packet(survey: _Survey, packet: Packet) -> None:
-    timeline = survey.timelines[packet.source]
+    source = survey.sources[packet.source]
+    timeline = survey.timelines[_stream_of(source)]
     if len(packet.data) > 1 and rtp.is_rtcp(packet.data):
         timeline.report(packet.data)
         return
@@ -127,197 +158,160 @@ def _survey_packet(survey: _Survey, packet: Packet) -> None:
     if head is None:
         return
     timeline.packet(head.timestamp, packet.arrival_us)
-    source = survey.sources[packet.source]
-    if source.kind == "video":
-        piece = rtp.read_vp8(rtp.payload_of(packet.data, head))
-        size = rtp.vp8_size(piece.data) if piece is not None and piece.keyframe else None
-        if size is not None:
-            before = survey.sizes.get(source.seat_id, (0, 0))
-            survey.sizes[source.seat_id] = max(before, size)
+    if source.kind != "video":
+        return
+    camera = survey.cameras.setdefault(source.seat_id, {}).setdefault(source.codec, _Camera())
+    camera.frames += head.marker
+    piece = read_piece(source.codec, rtp.payload_of(packet.data, head))
+    if piece is None:
+        return
+    if piece.parameters:
+        camera.size = max(camera.size, size_of(source.codec, piece.data) or (0, 0))
+    if source.codec == "H264" and not holds_parameters(camera.parameters):
+        camera.parameters += parameters_of(piece.data)
 
 
 def _open_writer(stack: ExitStack, output: Path, seat_id: str, survey: _Survey) -> "_Writer":
-    kinds = {source.kind for source in survey.sources.values() if source.seat_id == seat_id}
-    part = str(output / f"{seat_id}.webm.part")
-    container = stack.enter_context(av.open(part, "w", format="webm", options={"cluster_time_limit": "2000"}))
-    return _Writer(container, kinds, survey.sizes.get(seat_id))
+    cameras = survey.cameras.get(seat_id, {})
+    shown = {codec: camera for codec, camera in cameras.items() if _can_stand_in_a_file(codec, camera)}
+    codec = max(shown, key=lambda one: shown[one].frames, default="VP8")
+    form = _FORMS[codec]
+    part = output / f"{seat_id}.{form.suffix}.part"
+    container = stack.enter_context(av.open(str(part), "w", format=form.suffix, options=dict(form.options)))
+    hears = form.always_sounds or any(
+        (source.seat_id, source.kind) == (seat_id, "audio") for source in survey.sources.values()
+    )
+    return _Writer(part, container, codec, shown.get(codec), hears)
 
 
-def _keep(output: Path, seat_id: str, writer: "_Writer", survey: _Survey) -> PlaybackFile | None:
+def _can_stand_in_a_file(codec: str, camera: _Camera) -> bool:
+    """Tell whether a file can begin with what a camera sent: parameter sets without sense are found out by trying."""
+    if codec not in _FORMS or camera.size == (0, 0):
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format=_FORMS[codec].suffix) as trial:
+            _picture_stream(trial, codec, camera)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError, IndexError):
+        return False
+    return True
+
+
+def _keep(seat_id: str, writer: "_Writer", survey: _Survey) -> PlaybackFile | None:
     """Give a finished file its name; a file in which nothing stands is taken away."""
-    path = output / f"{seat_id}.webm"
-    part = output / f"{seat_id}.webm.part"
+    path = writer.part.with_suffix("")
     if writer.starts_us is None:
-        part.unlink(missing_ok=True)
+        writer.part.unlink(missing_ok=True)
         return None
-    part.replace(path)
+    writer.part.replace(path)
     return PlaybackFile(
         seat_id=seat_id,
         path=path,
         starts_ms=writer.starts_us // 1000,
-        duration_ms=max(0, survey.ended_at_us - survey.started_at_us) // 1000,
+        duration_ms=survey.duration_us // 1000,
         has_video=writer.has_video,
         has_audio=writer.has_audio,
     )
 
 
-def _pieces(directory: Path | KeyedJournal, survey: _Survey) -> Iterator[tuple[Source, _Piece]]:
-    assemblers: dict[int, _Assembler] = {}
+def _frames(directory: Path | KeyedJournal, survey: _Survey) -> Iterator[tuple[str, str, Frame]]:
+    """Yield every frame with its seat and its kind."""
+    assemblers: dict[_Stream, Assembler] = {}
     for record in read_journal(directory):
         if not isinstance(record, Packet) or len(record.data) < 12 or rtp.is_rtcp(record.data):
             continue
         source = survey.sources.get(record.source)
         if source is None:
             continue
-        assembler = assemblers.get(record.source)
+        stream = _stream_of(source)
+        assembler = assemblers.get(stream)
         if assembler is None:
-            assembler = _Assembler(source, survey.timelines[record.source], survey.started_at_us)
-            assemblers[record.source] = assembler
-        for piece in assembler.take(record):
-            yield source, piece
-    for number, assembler in assemblers.items():
-        for piece in assembler.rest():
-            yield survey.sources[number], piece
-
-
-class _Assembler:
-    """Puts one stream's packets in order and makes whole frames of them."""
-
-    def __init__(self, source: Source, timeline: Timeline, started_at_us: int) -> None:
-        self._source = source
-        self._timeline = timeline
-        self._started_at_us = started_at_us
-        self._waiting: dict[int, tuple[int, bytes]] = {}
-        self._next: int | None = None
-        self._highest = 0
-        self._frame: list[bytes] = []
-        self._frame_key = False
-        self._frame_at_us = 0
-        self._frame_whole = False
-        self._needs_keyframe = True
-
-    def take(self, packet: Packet) -> Iterator[_Piece]:
-        """Take the next packet as it arrived; yield what it makes whole."""
-        sequence = int.from_bytes(packet.data[2:4], "big")
-        if self._next is None:
-            self._next = self._highest = sequence
-        number = self._highest + signed16(sequence - self._highest)
-        if number < self._next:
-            return
-        self._highest = max(self._highest, number)
-        self._waiting[number] = (packet.arrival_us, packet.data)
-        while self._waiting:
-            entry = self._waiting.pop(self._next, None)
-            if entry is not None:
-                self._next += 1
-                yield from self._in_order(*entry)
-                continue
-            first = min(self._waiting)
-            late = packet.arrival_us - self._waiting[first][0] > REORDER_US_MAX
-            if not late and len(self._waiting) <= REORDER_PACKETS_MAX:
-                return
-            self._hole()
-            self._next = first
-
-    def rest(self) -> Iterator[_Piece]:
-        """Yield what still waited at the end."""
-        for number in sorted(self._waiting):
-            if number != self._next:
-                self._hole()
-            self._next = number + 1
-            yield from self._in_order(*self._waiting[number])
-        self._waiting.clear()
-
-    def _hole(self) -> None:
-        self._frame_whole = False
-        self._frame = []
-        self._needs_keyframe = True
-
-    def _in_order(self, arrival_us: int, data: bytes) -> Iterator[_Piece]:
-        head = rtp.read_head(data)
-        payload = rtp.payload_of(data, head) if head is not None else b""
-        if head is None or not payload:
-            return
-        at_us = self._timeline.place_us(head.timestamp, arrival_us) - self._started_at_us
-        if self._source.kind == "audio":
-            yield _Piece(at_us, payload, True)
-            return
-        piece = rtp.read_vp8(payload)
-        if piece is None:
-            self._hole()
-            return
-        if piece.begins:
-            self._frame = []
-            self._frame_whole = True
-            self._frame_key = piece.keyframe
-            self._frame_at_us = at_us
-        self._frame.append(piece.data)
-        if head.marker:
-            if self._frame_whole and (self._frame_key or not self._needs_keyframe):
-                self._needs_keyframe = False
-                yield _Piece(self._frame_at_us, b"".join(self._frame), self._frame_key)
-            self._frame = []
-            self._frame_whole = False
+            assembler = Assembler(source.kind, survey.timelines[stream], survey.started_at_us)
+            assemblers[stream] = assembler
+        for frame in assembler.take(record, source):
+            yield source.seat_id, source.kind, frame
+    for (seat_id, kind, _), assembler in assemblers.items():
+        for frame in assembler.rest():
+            yield seat_id, kind, frame
 
 
 class _Writer:
-    """Writes pieces into a container: times that only grow, silence where there is no sound."""
+    """Writes frames into a container: times that only grow, silence where there is no sound."""
 
-    def __init__(self, container: OutputContainer, kinds: set[str], size: tuple[int, int] | None) -> None:
+    def __init__(self, part: Path, container: OutputContainer, codec: str, camera: _Camera | None, hears: bool) -> None:
+        self.part = part
         self.starts_us: int | None = None
         self.has_video = False
         self.has_audio = False
         self._container = container
+        self._codec = codec
         self._streams: dict[str, AvStream] = {}
-        if "video" in kinds and size is not None:
-            stream = container.add_mux_stream("vp8", width=size[0], height=size[1])
-            stream.time_base = _MILLISECONDS
-            self._streams["video"] = stream
-        if "audio" in kinds:
+        if camera is not None:
+            self._streams["video"] = _picture_stream(container, codec, camera)
+        if hears:
             sound = container.add_stream("libopus", rate=48000)
             sound.layout = "stereo"
             self._streams["audio"] = sound
         self._last_ms: dict[str, int] = {}
-        self._sound_until_us = 0
+        self._sounded_us = 0
+        """How much sound has been written: browsers play it without regard to gaps, so that this is where they are."""
 
-    def write(self, kind: str, piece: _Piece) -> None:
-        """Write a piece; one that seems older than the recording was only held up, and stands at its start."""
-        if kind not in self._streams:
+    def write(self, kind: str, frame: Frame) -> None:
+        """Write a frame; one that seems older than the recording was only held up, and stands at its start."""
+        if kind not in self._streams or (kind == "video" and frame.codec != self._codec):
             return
-        if piece.at_us < 0:
-            piece = replace(piece, at_us=0)
-        self.starts_us = piece.at_us if self.starts_us is None else min(self.starts_us, piece.at_us)
+        if frame.at_us < 0:
+            frame = replace(frame, at_us=0)
+        self.starts_us = frame.at_us if self.starts_us is None else min(self.starts_us, frame.at_us)
         if kind == "audio":
             self.has_audio = True
-            self._fill(piece.at_us)
-            self._mux(kind, piece)
-            self._sound_until_us = max(self._sound_until_us, piece.at_us + opus_us(piece.data))
+            self._fill(frame.at_us)
+            self._mux(kind, frame)
+            self._sounded_us += opus_us(frame.data)
         else:
             self.has_video = True
             if "audio" in self._streams:
                 # Silence keeps up with the picture, so that the muxer need not hold back what it cannot interleave.
-                self._fill(piece.at_us - 5_000_000)
-            self._mux(kind, piece)
+                self._fill(frame.at_us - 5_000_000)
+            self._mux(kind, frame)
 
     def _fill(self, until_us: int) -> None:
-        while until_us - self._sound_until_us > GAP_US:
-            self._mux("audio", _Piece(self._sound_until_us, SILENCE, True))
-            self._sound_until_us += SILENCE_US
+        """Write silence up to a moment; when it falls short by enough to hear, by as much as whole pieces give."""
+        if until_us - self._sounded_us <= GAP_US:
+            return
+        count = (until_us - self._sounded_us) // SILENCE_US
+        for index in range(count):
+            self._mux("audio", Frame("opus", until_us - (count - index) * SILENCE_US, SILENCE, True))
+        self._sounded_us += count * SILENCE_US
 
     def finish(self, duration_us: int) -> None:
         """Fill the sound up to the recording's end."""
-        if self.has_audio:
+        if self.starts_us is not None and "audio" in self._streams:
             self._fill(duration_us)
 
-    def _mux(self, kind: str, piece: _Piece) -> None:
-        at_ms = max(piece.at_us // 1000, self._last_ms.get(kind, -1) + 1)
+    def _mux(self, kind: str, frame: Frame) -> None:
+        at_ms = max(frame.at_us // 1000, self._last_ms.get(kind, -1) + 1)
         self._last_ms[kind] = at_ms
-        packet = av.Packet(piece.data)
+        packet = av.Packet(frame.data)
         packet.pts = packet.dts = at_ms
         packet.time_base = _MILLISECONDS
         packet.stream = self._streams[kind]
-        packet.is_keyframe = piece.keyframe
+        packet.is_keyframe = frame.keyframe
         self._container.mux(packet)
+
+
+def _picture_stream(container: OutputContainer, codec: str, camera: _Camera) -> AvStream:
+    width, height = camera.size
+    if codec == "H264":
+        # The muxer takes the parameter sets (avcC) from a stream that has them: one that a demuxer read.
+        with av.open(io.BytesIO(camera.parameters), format="h264") as template:
+            picture = container.add_stream_from_template(template.streams.video[0])
+        picture.width, picture.height = width, height
+        stream: AvStream = picture
+    else:
+        stream = container.add_mux_stream("vp8", width=width, height=height)
+    stream.time_base = _MILLISECONDS
+    return stream
 
 
 def opus_us(packet: bytes) -> int:

@@ -8,7 +8,10 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from signaling.media import rtp
+from signaling.media.codecs import CODECS
+from signaling.media.congestion import signed16
 from signaling.media.events import StillUnavailable
+from signaling.media.pictures import DECODERS, read_piece
 
 PACKETS_MAX = 1024
 """More than any keyframe of a camera; what is longer is not one."""
@@ -16,8 +19,9 @@ PACKETS_MAX = 1024
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A whole encoded keyframe, and the monotonic second at which its last packet came."""
+    """A whole encoded keyframe, its codec, and the monotonic second at which its last packet came."""
 
+    codec: str
     data: bytes
     at: float
 
@@ -25,7 +29,8 @@ class Keyframe:
 class KeyframeGatherer:
     """Puts the packets of the next whole keyframe together, in whatever order they come.
 
-    `found` is resolved with it. Packets of one frame share a timestamp; the last carries the marker (RFC 7741).
+    `found` is resolved with it. Packets of one frame share a timestamp; the last carries the marker (RFC 7741,
+    RFC 6184), the first of a keyframe what a decoder must know.
     """
 
     def __init__(self) -> None:
@@ -37,15 +42,15 @@ class KeyframeGatherer:
 
     def take(self, head: rtp.RtpHead, data: bytes, at: float) -> None:
         """Look at a packet of the stream."""
-        if self.found.done():
+        codec = CODECS[head.payload_type].name
+        piece = read_piece(codec, rtp.payload_of(data, head))
+        if self.found.done() or piece is None:
             return
-        piece = rtp.read_vp8(rtp.payload_of(data, head))
-        if piece is None:
-            return
-        if piece.keyframe:
+        if piece.parameters:
             if head.timestamp != self._timestamp:
                 self._begin(head.timestamp)
-            self._first = head.sequence
+            if self._first is None or signed16(head.sequence - self._first) < 0:
+                self._first = head.sequence
         elif head.timestamp != self._timestamp:
             return
         self._pieces[head.sequence] = piece.data
@@ -58,7 +63,7 @@ class KeyframeGatherer:
             self._timestamp = None
         elif all((self._first + index) & 0xFFFF in self._pieces for index in range(count)):
             ordered = [self._pieces[(self._first + index) & 0xFFFF] for index in range(count)]
-            self.found.set_result(Keyframe(b"".join(ordered), at))
+            self.found.set_result(Keyframe(codec, b"".join(ordered), at))
 
     def _begin(self, timestamp: int) -> None:
         self._timestamp = timestamp
@@ -75,11 +80,11 @@ class Picture:
     height: int
 
 
-def to_picture(frame: bytes) -> Picture:
-    """Decode a VP8 keyframe into a JPEG. Blocks; raises StillUnavailable(`not_decodable`)."""
+def to_picture(keyframe: Keyframe) -> Picture:
+    """Decode a keyframe into a JPEG. Blocks; raises StillUnavailable(`not_decodable`)."""
     try:
-        decoder = VideoCodecContext.create("vp8", "r")
-        frames = decoder.decode(av.Packet(frame))
+        decoder = VideoCodecContext.create(DECODERS[keyframe.codec], "r")
+        frames = decoder.decode(av.Packet(keyframe.data))
         frames += decoder.decode(None)
         image = frames[0]
         buffer = io.BytesIO()

@@ -234,7 +234,7 @@ class MediaWorker:
             raise StillUnavailable("no_keyframe") from None
         finally:
             hearing.end_gathering(gatherer)
-        picture = await asyncio.to_thread(to_picture, keyframe.data)
+        picture = await asyncio.to_thread(to_picture, keyframe)
         elapsed_ms = hearing.recorder.elapsed_ms(keyframe.at)
         hearing.recorder.note({"event": "StillTaken", "seat_id": seat_id, "elapsed_ms": elapsed_ms})
         return Still(

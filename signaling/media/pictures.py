@@ -1,0 +1,39 @@
+"""Coded pictures of either codec, seen alike: the pieces that packets carry, and what a keyframe is."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from signaling.media import h264, rtp
+
+DECODERS: Mapping[str, Literal["vp8", "h264"]] = {"VP8": "vp8", "H264": "h264"}
+"""The journal's name of a codec -> the decoder's."""
+
+
+class Piece(NamedTuple):
+    """One packet's part of a frame, ready to be joined with the frame's others.
+
+    `begins`: a frame begins here; None when the piece does not say. `parameters` and `whole`: it holds what a decoder
+    must know first, and a picture that needs no other; a frame with both is a keyframe (VP8 tells both in its first
+    piece).
+    """
+
+    begins: bool | None
+    parameters: bool
+    whole: bool
+    data: bytes
+
+
+def read_piece(codec: str, payload: bytes) -> Piece | None:
+    """Take a packet's payload apart, or return None when it is cut or of a codec that is no picture's."""
+    if codec == "VP8":
+        vp8 = rtp.read_vp8(payload)
+        return None if vp8 is None else Piece(vp8.begins, vp8.keyframe, vp8.keyframe, vp8.data)
+    if codec == "H264":
+        part = h264.read_h264(payload)
+        return None if part is None else Piece(part.parameters or None, part.parameters, part.idr, part.data)
+    return None
+
+
+def size_of(codec: str, keyframe: bytes) -> tuple[int, int] | None:
+    """Return width and height as a keyframe, or its first piece, says; None when it is none."""
+    return rtp.vp8_size(keyframe) if codec == "VP8" else h264.h264_size(keyframe)
