@@ -6,7 +6,7 @@ One archive (`records.archive`), or the same files in a directory:
 - `recording/`: the journal's segments, manifest, signature, time stamp.
 - `trail/extract.jsonl`, `trail/heads.jsonl`: what was done, and that it stands in the signed trail (see `extracts`).
 - `vault/<SHA-256>`: stills, signature, manifest: what the extract speaks of.
-- `playback/<seat>.webm`: derived from the journal, can be made again from it.
+- `playback/<seat>.webm` or `.mp4`: derived from the journal, can be made again from it.
 - `opening.json`: the key that opens this recording's encrypted segments, and no other's.
 - `facts.json`: payments, as the extract has them.
 - `bundle.json`, `bundle.sig`: every other file with its digest, signed by the office.

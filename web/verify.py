@@ -21,7 +21,7 @@ from records.trail import TrailEntry, read_heads
 from records.verifier import Finding, verify_recording, verify_trail, verify_vault
 from sessions.tables import Recording, RecordingState, Session
 from signaling.media.comparing import PlaybackUnreadable, content_digest
-from signaling.media.playback import remux
+from signaling.media.playback import SUFFIXES, remux
 from web.findings import describe
 from web.proofs import vault_digests, without_deleted
 from web.retention import deleted_by
@@ -90,7 +90,7 @@ def rebuild_playback(opened: Path, output: Path) -> Iterator[Finding]:
     journal). Ok: `playback_same(name)`, `playback_none`.
     """
     made = {file.path.name: file.path for file in remux(recording_in(opened), output)}
-    kept = {path.name: path for path in sorted((opened / PLAYBACK).glob("*.webm"))}
+    kept = {path.name: path for path in sorted((opened / PLAYBACK).glob("*")) if path.suffix in SUFFIXES}
     if not made and not kept:
         yield Finding(True, "playback_none")
     for name in sorted(made.keys() | kept.keys()):

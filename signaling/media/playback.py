@@ -55,6 +55,8 @@ _FORMS = {
     # The index stands first, so that a browser can seek before it has everything.
     "H264": _Form("mp4", (("movflags", "+faststart"),), True),
 }
+SUFFIXES = tuple(f".{form.suffix}" for form in _FORMS.values())
+"""How the names of playback files end."""
 
 
 @dataclass(frozen=True, slots=True)

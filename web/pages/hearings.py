@@ -116,7 +116,7 @@ def _progress(file: SessionFile) -> str:
 
 
 async def send_playback(request: web.Request) -> web.StreamResponse:
-    """GET /sessions/{session_id}/playback/{seat_id}.webm: one person's picture and sound, in ranges as players ask."""
+    """GET /sessions/{session_id}/playback/{seat_id}.webm (or .mp4): one person, in ranges as players ask."""
     session_id, seat_id = request.match_info["session_id"], request.match_info["seat_id"]
     async with request.app[DATABASE].read() as db:
         file = await _own_session(db, staff_actor(request), session_id)
@@ -124,6 +124,6 @@ async def send_playback(request: web.Request) -> web.StreamResponse:
     if wanted is None:
         raise Refusal("playback_missing")
     response = web.FileResponse(request.app[SETTINGS].playback / wanted.path)
-    response.content_type = "video/webm"
+    response.content_type = "video/mp4" if wanted.path.endswith(".mp4") else "video/webm"
     response.headers["Cache-Control"] = "private, no-cache"
     return response
