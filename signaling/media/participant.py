@@ -49,6 +49,8 @@ class Participant:
         self.transport_wide = False
         self.rtt_s: float | None = None
         self.loss_down_pct = 0.0
+        self.jitter_heard_ms: dict[int, float] = {}
+        """How unevenly each stream of sound arrives here, by SSRC, as its receiver last reported it."""
         self.capped_bps: float | None = None
         self.capped_at = 0.0
         self.keyframes_again_at: float | None = None
