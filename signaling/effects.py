@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from signaling.closing import CloseReason
+from signaling.lines import Lines
 from signaling.messages import FromClient, FromServer, Json, LinkStats
 from signaling.ports import Seated
 
@@ -290,6 +291,7 @@ class AddToMedia:
 
     seat_id: str
     muted: bool
+    publishes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +350,13 @@ class RecordWord:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordLines:
+    """Tell the record what people's lines were like lately."""
+
+    lines: Lines
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefusal:
     """Tell the record that a seat asked for what it must not have."""
 
@@ -372,5 +381,6 @@ Effect: TypeAlias = (
     | RecordEntry
     | RecordDeparture
     | RecordWord
+    | RecordLines
     | RecordRefusal
 )

@@ -5,7 +5,7 @@ a client that sends what we do not know is broken or hostile, and is not guessed
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -73,6 +73,13 @@ class Word(ClientMessage, frozen=True, tag="word"):
     text: str
 
 
+class Quality(ClientMessage, frozen=True, tag="quality"):
+    """How often the others' pictures stood still on the sender's screen since the last such message, and how long."""
+
+    freezes: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+    frozen_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)]
+
+
 class Leave(ClientMessage, frozen=True, tag="leave"):
     """Going, on purpose."""
 
@@ -81,7 +88,7 @@ class End(ClientMessage, frozen=True, tag="end"):
     """End the hearing for everybody."""
 
 
-FromClient: TypeAlias = Answer | Devices | Admit | SendBack | Mute | Prompt | Hand | Word | Leave | End
+FromClient: TypeAlias = Answer | Devices | Admit | SendBack | Mute | Prompt | Hand | Word | Quality | Leave | End
 
 FIELD_LIMITS: Mapping[tuple[type[ClientMessage], str], int] = {
     (Answer, "sdp"): 60_000,
@@ -143,12 +150,13 @@ class Saved(ServerMessage, frozen=True, tag="saved"):
 
 
 class LinkStats(msgspec.Struct, frozen=True):
-    """One person's line during the last second. `rtt_ms` is null when unknown; `level` is the loudness, 0 to 100."""
+    """One person's line during the last second. `level` is the loudness, 0 to 100; null is what is not known."""
 
     loss_pct: float
     rtt_ms: int | None
     kbps: int
     level: int
+    jitter_ms: int | None = None
 
 
 class Stats(ServerMessage, frozen=True, tag="stats"):

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from signaling.lines import Lines
 from signaling.media.events import Moment, Still
 from signaling.messages import Json, Phase
 
@@ -93,6 +94,10 @@ class Proceedings(Protocol):
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
         """A written word was left."""
+        ...
+
+    async def measured(self, hearing_id: str, lines: Lines) -> None:
+        """What people's lines were like since the last time."""
         ...
 
     async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:

@@ -18,6 +18,7 @@ from signaling.effects import (
     SetMuted,
     TakeAnswer,
 )
+from signaling.lines import Line
 from signaling.messages import (
     Admit,
     Answer,
@@ -28,13 +29,14 @@ from signaling.messages import (
     Leave,
     Mute,
     Prompt,
+    Quality,
     SendBack,
     Word,
     WordSaid,
 )
 from signaling.ports import ADMIT, END, MUTE_OTHERS, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
-from signaling.steps import Decision, begin_admission, journal, refuse, send, show, vacate
+from signaling.steps import Decision, begin_admission, journal, keep_lines, refuse, send, show, vacate
 
 NEEDS: dict[type[ClientMessage], str] = {
     Admit: ADMIT,
@@ -62,12 +64,12 @@ def received(room: Room, event: Received) -> Decision:
             return _host_asks(room, place, event.message)
         case Word(text):
             return room, _word(room, place, text, event.at)
-        case Answer() | Devices() | Hand() | Leave():
+        case Answer() | Devices() | Hand() | Quality() | Leave():
             return _person_asks(room, place, event.message)
     assert_never(event.message)
 
 
-def _person_asks(room: Room, place: Place, message: Answer | Devices | Hand | Leave) -> Decision:
+def _person_asks(room: Room, place: Place, message: Answer | Devices | Hand | Quality | Leave) -> Decision:
     match message:
         case Answer(offer_id, sdp):
             if not place.in_media:
@@ -79,6 +81,11 @@ def _person_asks(room: Room, place: Place, message: Answer | Devices | Hand | Le
             return _changed(room, place, changed, "DevicesChanged", microphone=microphone, camera=camera)
         case Hand(raised):
             return _changed(room, place, replace(place, hand=raised), "HandRaised" if raised else "HandLowered")
+        case Quality(freezes, frozen_ms):
+            if not place.in_media:
+                return room, []
+            line = room.lines.get(place.seat_id, Line()).froze(freezes, frozen_ms)
+            return replace(room, lines={**room.lines, place.seat_id: line}), []
         case Leave() if place.connection is not None:
             closing = CloseConnection(place.connection.connection_id, CloseReason.LEFT)
             room, effects = vacate(room, place, CloseReason.LEFT)
@@ -94,7 +101,7 @@ def _host_asks(room: Room, host: Place, message: Admit | SendBack | Mute | Promp
             room = replace(room, prompt=text)
             return room, [*journal(room, "PromptShown", text=text), *show(room)]
         case End():
-            return room, _end(room, host)
+            return _end(room, host)
         case Admit() | SendBack() | Mute():
             target = room.places.get(message.seat_id)
             if target is None:
@@ -129,14 +136,15 @@ def _mute(room: Room, host: Place, target: Place, *, muted: bool) -> Decision:
     event = "SeatMuted" if muted else "SeatUnmuted"
     room, effects = _changed(room, target, replace(target, muted=muted), event, by=host.seat_id)
     if effects and target.in_media:
-        return room, [SetMuted(target.seat_id, room.places[target.seat_id].silenced), *effects]
+        return room, [SetMuted(target.seat_id, room.places[target.seat_id].muted), *effects]
     return room, effects
 
 
-def _end(room: Room, host: Place) -> list[Effect]:
+def _end(room: Room, host: Place) -> Decision:
     if room.phase == "waiting":
-        return refuse(host, "hearing_not_started")
-    return [*journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
+        return room, refuse(host, "hearing_not_started")
+    room, kept = keep_lines(room)
+    return room, [*kept, *journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
 
 
 def _word(room: Room, place: Place, text: str, at: datetime) -> list[Effect]:

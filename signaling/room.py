@@ -4,6 +4,7 @@ Whoever enters waits, unless admitted before. The host's first admission begins 
 seat outlives its connection, and has one at most. Nothing here does input or output or reads a clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -45,7 +46,8 @@ from signaling.effects import (
     Told,
     TroubleArose,
 )
-from signaling.messages import Notice, Offer, Refused, Saved, Stats
+from signaling.lines import is_full, with_second
+from signaling.messages import LinkStats, Notice, Offer, Refused, Saved, Stats
 from signaling.requests import received
 from signaling.state import Place, Room
 from signaling.steps import (
@@ -53,6 +55,7 @@ from signaling.steps import (
     begin_admission,
     bring_into_media,
     journal,
+    keep_lines,
     refuse,
     send,
     show,
@@ -246,7 +249,7 @@ def _news(room: Room, event: News) -> Decision:
         case PicturesMissed():
             return _pictures_missed(room, event)
         case Measured(people):
-            return room, send(_admitted(room), Stats(dict(people)))
+            return _measured(room, people)
         case RecordingSaved(elapsed_ms, saved_ms):
             room = replace(room, elapsed_ms=elapsed_ms, saved_ms=saved_ms)
             # Also to those who wait: it is how a page knows that its line still lives.
@@ -261,6 +264,17 @@ def _news(room: Room, event: News) -> Decision:
         case Drained(reason):
             return _everybody_out(room, reason)
     assert_never(event)
+
+
+def _measured(room: Room, people: Mapping[str, LinkStats]) -> Decision:
+    told = send(_admitted(room), Stats(dict(people)))
+    if not room.recording:
+        return room, told
+    room = replace(room, lines=with_second(room.lines, people))
+    if not is_full(room.lines):
+        return room, told
+    room, kept = keep_lines(room)
+    return room, [*told, *kept]
 
 
 def _link_news(room: Room, event: OfferMade | LinkStood | LinkBroke) -> Decision:
@@ -297,7 +311,7 @@ def _link_broke(room: Room, place: Place) -> Decision:
     room = room.with_place(replace(place, link="lost", media_tries=place.media_tries + 1))
     effects = show(room)
     if again:
-        return room, [*effects, AddToMedia(place.seat_id, place.silenced)]
+        return room, [*effects, AddToMedia(place.seat_id, place.muted, place.publishes)]
     told = [place, *(host for host in room.hosts() if host.seat_id != place.seat_id)]
     return room, [*effects, *send(told, Refused("media_unreachable", {"seat_id": place.seat_id}))]
 
@@ -311,6 +325,8 @@ def _everybody_out(room: Room, reason: CloseReason) -> Decision:
             effects.append(CloseConnection(place.connection.connection_id, reason))
             effects += journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason)
             departed.append(RecordDeparture(place.seat_id, reason))
+    room, kept = keep_lines(room)
+    effects += kept
     if room.recording:
         effects.append(CloseMedia())
     effects += departed

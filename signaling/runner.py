@@ -35,6 +35,7 @@ from signaling.effects import (
     RecordAdmission,
     RecordDeparture,
     RecordEntry,
+    RecordLines,
     RecordRefusal,
     RecordSendingBack,
     RecordWord,
@@ -197,7 +198,7 @@ class RoomRunner:
                 if connection_id in self._connections:
                     self._connections.pop(connection_id).close(reason)
                 return []
-            case RecordEntry() | RecordDeparture() | RecordWord() | RecordRefusal():
+            case RecordEntry() | RecordDeparture() | RecordWord() | RecordLines() | RecordRefusal():
                 return await self._note(effect)
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
                 return await self._have_on_record(effect)
@@ -207,13 +208,17 @@ class RoomRunner:
                 return await self._adjust_media(effect)
         assert_never(effect)
 
-    async def _note(self, effect: RecordEntry | RecordDeparture | RecordWord | RecordRefusal) -> list[Outcome]:
+    async def _note(
+        self, effect: RecordEntry | RecordDeparture | RecordWord | RecordLines | RecordRefusal
+    ) -> list[Outcome]:
         record = self._ports.proceedings
         match effect:
             case RecordEntry(seat_id):
                 work = record.entered(self.hearing_id, seat_id)
             case RecordDeparture(seat_id, reason):
                 work = record.left(self.hearing_id, seat_id, str(reason))
+            case RecordLines(lines):
+                work = record.measured(self.hearing_id, lines)
             case RecordRefusal(seat_id, code):
                 work = record.refused(self.hearing_id, seat_id, str(code))
             case RecordWord(seat_id, text, at):
@@ -292,7 +297,7 @@ class RoomRunner:
         assert_never(effect)
 
     async def _add(self, effect: AddToMedia) -> None:
-        await self._media.add_participant(self.hearing_id, effect.seat_id)
+        await self._media.add_participant(self.hearing_id, effect.seat_id, publishes=effect.publishes)
         await self._media.set_muted(self.hearing_id, effect.seat_id, effect.muted)
 
     async def _adjust_media(self, effect: SetMuted | WriteJournal) -> list[Outcome]:

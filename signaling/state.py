@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from signaling.lines import Lines
 from signaling.messages import DeviceState, LinkState, Person, Phase, RoomShown
 from signaling.ports import ADMIT, ENTER_FREELY, PUBLISH, Opening, Seated
 
@@ -55,9 +56,9 @@ class Place:
         return bool(self.abilities & {ADMIT, ENTER_FREELY})
 
     @property
-    def silenced(self) -> bool:
-        """Whether the media plane must drop this seat's sound."""
-        return self.muted or PUBLISH not in self.abilities
+    def publishes(self) -> bool:
+        """Whether this seat is seen and heard; whoever is not only watches."""
+        return PUBLISH in self.abilities
 
     def without_media(self) -> "Place":
         """Return the place as it is when the media plane does not carry it."""
@@ -78,6 +79,8 @@ class Room:
     prompt: str = ""
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Whose picture cannot be seen by whom, for want of a common codec."""
+    lines: Lines = field(default_factory=dict)
+    """What was measured of people's lines and is not kept yet."""
 
     @classmethod
     def opened(cls, hearing_id: str, opening: Opening) -> "Room":

@@ -10,6 +10,7 @@ from signaling.effects import (
     Effect,
     OpenMedia,
     RecordDeparture,
+    RecordLines,
     RemoveFromMedia,
     SeatAdmitted,
     SendTo,
@@ -53,7 +54,15 @@ def bring_into_media(room: Room, place: Place) -> Decision:
     if not room.recording:
         return room, [OpenMedia()]
     room = room.with_place(replace(place, in_media=True, link="connecting", media_tries=1))
-    return room, [AddToMedia(place.seat_id, place.silenced)]
+    return room, [AddToMedia(place.seat_id, place.muted, place.publishes)]
+
+
+def keep_lines(room: Room) -> Decision:
+    """Keep what was measured of people's lines, in the recording and on record."""
+    if not room.lines:
+        return room, []
+    people: dict[str, Json] = {seat_id: line.as_json() for seat_id, line in room.lines.items()}
+    return replace(room, lines={}), [*journal(room, "LinesMeasured", people=people), RecordLines(room.lines)]
 
 
 def begin_admission(room: Room, admission: SeatAdmitted) -> list[Effect]:

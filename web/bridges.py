@@ -21,6 +21,7 @@ from records.signing import SigningKey
 from sessions import proceedings, recordings
 from sessions.actors import actor_in_seat
 from sessions.states import SessionState
+from signaling.lines import Lines
 from signaling.messages import Phase
 from signaling.ports import Opening, Ports, SeatCard
 from web.jobs import SEAL
@@ -84,6 +85,25 @@ class RecordedProceedings:
         """A word was left."""
         async with self._by(seat_id) as (db, actor):
             await proceedings.leave_word(db, actor, hearing_id, seat_id, text, clock=self._clock)
+
+    async def measured(self, hearing_id: str, lines: Lines) -> None:
+        """What the lines were like."""
+        summed = {
+            seat_id: proceedings.LineSummed(
+                measured_s=line.measured_s,
+                loss_pct_sum=line.loss_pct_sum,
+                loss_pct_max=line.loss_pct_max,
+                rtt_known_s=line.rtt_known_s,
+                rtt_ms_sum=line.rtt_ms_sum,
+                rtt_ms_max=line.rtt_ms_max,
+                jitter_ms_max=line.jitter_ms_max,
+                freezes=line.freezes,
+                frozen_ms=line.frozen_ms,
+            )
+            for seat_id, line in lines.items()
+        }
+        async with self._database.begin() as db:
+            await proceedings.note_lines(db, hearing_id, summed)
 
     async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
         """The host ends; the recording is complete on the disk and waits to be sealed."""

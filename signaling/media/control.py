@@ -3,6 +3,7 @@
 import struct
 
 from signaling.media import rtp
+from signaling.media.codecs import CODECS, OPUS
 from signaling.media.congestion import CAP_MAX_BPS, CAP_MIN_BPS
 from signaling.media.events import PersonStats
 from signaling.media.exchange import Exchange
@@ -15,6 +16,7 @@ NACKS_A_REQUEST_MAX = 256
 """Of one receiver's feedback message; more is an outage, and a keyframe serves it better."""
 LIFTED_BPS = 20_000_000
 REPORTS_A_TURN_MAX = 8
+JITTER_MS_MAX = 10_000
 
 
 class Control:
@@ -58,6 +60,10 @@ class Control:
                 continue
             person.report_came_back(block.last_report, block.delay, at)
             person.loss_down_pct = 0.5 * person.loss_down_pct + 0.5 * block.fraction_lost / 2.56
+            if sender.streams[block.ssrc].kind == "audio":
+                # Of sound only: the pieces of a picture share a time stamp, so that their jitter says little.
+                jitter_ms = 1000 * block.jitter / CODECS[OPUS].clock_rate
+                person.jitter_heard_ms[block.ssrc] = min(jitter_ms, JITTER_MS_MAX)
             sender.link.send_rtcp(rtp.make_receiver_report(reporter, [block.data]))
 
     def _asked_again(self, person: Participant, part: rtp.RtcpPart) -> None:
@@ -149,4 +155,23 @@ class Control:
             rtt_ms=None if person.rtt_s is None else round(person.rtt_s * 1000),
             kbps=round(8 * size / 1000 / max(elapsed_s, 0.1)),
             level=round(level / 1.27),
+            jitter_ms=self._jitter_ms(person),
         )
+
+    def _jitter_ms(self, person: Participant) -> int | None:
+        """Return the worse of the jitter to and from a person, as reports tell it (RFC 3550 section 6.4.1).
+
+        A report tells of a sender's line and a receiver's together. What all streams have in common at one receiver is
+        the receiver's own; what all receivers have of one stream is its sender's. Between two it cannot be told apart.
+        """
+        heard = [jitter for ssrc, jitter in person.jitter_heard_ms.items() if ssrc in person.receiving]
+        if len(heard) < len(person.jitter_heard_ms):
+            person.jitter_heard_ms = {s: j for s, j in person.jitter_heard_ms.items() if s in person.receiving}
+        told = [
+            other.jitter_heard_ms[ssrc]
+            for ssrc in person.streams
+            for other in self._exchange.people.values()
+            if ssrc in other.receiving and ssrc in other.jitter_heard_ms
+        ]
+        both = [min(values) for values in (heard, told) if values]
+        return round(max(both)) if both else None

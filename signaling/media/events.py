@@ -96,13 +96,15 @@ class PersonStats(msgspec.Struct, frozen=True, tag=True):
     """One person's line in the last second.
 
     `loss_pct`: the worse of what was lost from and to the person, 0-100; `rtt_ms`: to the relay and back, None when not
-    known; `kbps`: what the person sends; `level`: how loud, 0 (silent) to 100.
+    known; `kbps`: what the person sends; `level`: how loud, 0 (silent) to 100; `jitter_ms`: the worse of how unevenly
+    sound arrives from and at the person, None when nobody has reported it.
     """
 
     loss_pct: float
     rtt_ms: int | None
     kbps: int
     level: int
+    jitter_ms: int | None = None
 
 
 class PicturesUnseen(msgspec.Struct, frozen=True, tag=True):

@@ -137,10 +137,12 @@ class RtcpPart(NamedTuple):
 
 
 class ReportBlock(NamedTuple):
-    """What a receiver says about one stream (RFC 3550 section 6.4.1). `last_report` and `delay` in 1/65536 s."""
+    """What a receiver says about one stream (RFC 3550 section 6.4.1). `last_report` and `delay` in 1/65536 s, `jitter`
+    in the stream's own clock."""
 
     ssrc: int
     fraction_lost: int
+    jitter: int
     last_report: int
     delay: int
     data: bytes
@@ -166,8 +168,8 @@ def read_reports(part: RtcpPart) -> list[ReportBlock]:
         if position + 24 > len(part.data):
             break
         ssrc, lost = struct.unpack_from(">IB", part.data, position)
-        last_report, delay = struct.unpack_from(">II", part.data, position + 16)
-        blocks.append(ReportBlock(ssrc, lost, last_report, delay, part.data[position : position + 24]))
+        jitter, last_report, delay = struct.unpack_from(">III", part.data, position + 12)
+        blocks.append(ReportBlock(ssrc, lost, jitter, last_report, delay, part.data[position : position + 24]))
         position += 24
     return blocks
 

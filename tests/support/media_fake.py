@@ -8,6 +8,7 @@ from pathlib import Path
 
 from records.journal import JournalWriter, SteadyClock
 from records.refusals import Refusal
+from signaling.lines import Lines
 from signaling.media.events import (
     LinkConnected,
     MediaEvent,
@@ -149,6 +150,7 @@ class MemoryProceedings:
         self.hearings: dict[str, HearingOnRecord] = {}
         self.happened: list[tuple[str, ...]] = []
         self.fail: dict[str, Exception] = {}
+        self.lines: list[Lines] = []
         self._changed = asyncio.Condition()
         self.held: dict[str, Gate] = {}
         """Methods that are to wait at a gate."""
@@ -185,6 +187,10 @@ class MemoryProceedings:
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
         await self._note("said", seat_id, text)
+
+    async def measured(self, hearing_id: str, lines: Lines) -> None:
+        await self._note("measured", *sorted(lines))
+        self.lines.append(lines)
 
     async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
         await self._note("ended", by, "with" if elapsed_ms is not None else "without")

@@ -25,7 +25,7 @@ PEOPLE: People = {
     "gao": ("applicant", "高某", VISITOR),
     "zhao": ("applicant", "赵某", VISITOR),
     "wang": ("far_end", "王检察官", VISITOR | {"enter_freely"}),
-    "chen": ("observer", "陈某", frozenset({"word"})),
+    "chen": ("observer", "陈某", frozenset({"enter_freely"})),
 }
 Message = dict[str, Any]
 TIMEOUT_S = 15.0

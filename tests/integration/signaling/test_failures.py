@@ -305,11 +305,11 @@ async def test_lines_are_shown_to_those_admitted_and_the_clock_to_everybody(
 ) -> None:
     li, gao = await begin(house)
     zhao = await house.comes("zhao")
-    media.on_event(StatsMeasured("hearing-1", {"gao": PersonStats(1.5, None, 800, 30)}))
+    media.on_event(StatsMeasured("hearing-1", {"gao": PersonStats(1.5, None, 800, 30, 4)}))
     media.on_event(JournalFlushed("hearing-1", 9000, 8500))
     media.on_event(JournalTrouble("hearing-1", "disk_slow"))
     stats = await gao.told("stats")
-    assert stats["people"]["gao"] == {"loss_pct": 1.5, "rtt_ms": None, "kbps": 800, "level": 30}
+    assert stats["people"]["gao"] == {"loss_pct": 1.5, "rtt_ms": None, "kbps": 800, "level": 30, "jitter_ms": 4}
     await gao.told("saved", elapsed_ms=9000, saved_ms=8500)
     await li.told("refused", code="recording_trouble", params={"error": "disk_slow"})
     await li.say("prompt", text="请出示身份证")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from signaling.media.events import PersonStats, StatsMeasured
 from tests.support.media_fake import FakeMediaPlane, Gate, MemoryProceedings
 from tests.support.room_page import House, begin
 
@@ -177,16 +178,39 @@ async def test_a_mute_outlives_the_line(house: House, media: FakeMediaPlane) -> 
 
 
 async def test_who_only_watches_is_never_heard(house: House, media: FakeMediaPlane) -> None:
-    li, _ = await begin(house)
+    li, gao = await begin(house)
     chen = await house.comes("chen")
-    await li.sees("chen", present=True)
-    await li.say("admit", seat_id="chen")
     await chen.told("offer")
-    assert media.hearings["hearing-1"].muted == {"chen"}
-    await li.say("mute", seat_id="chen", muted=False)
+    for page in (li, gao):
+        await page.sees("chen", role="observer", present=True, admitted=True)
+    assert media.watching == {"chen"}
+    await chen.say("word", text="我来说两句")
+    await chen.told("refused", code="not_permitted")
     await li.say("word", text="好")
     await chen.told("word", text="好")
-    assert media.hearings["hearing-1"].muted == {"chen"}
+    assert not any(message["type"] == "word" and message["from"] == "chen" for message in li.received)
+
+
+async def test_what_the_lines_were_like_is_in_the_recording_and_on_record(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings
+) -> None:
+    _, gao = await begin(house)
+    await gao.say("quality", freezes=3, frozen_ms=2100)
+    await gao.say("quality", freezes=-1, frozen_ms=0)
+    await gao.told("refused", code="message_malformed")
+    for _ in range(10):
+        media.on_event(StatsMeasured("hearing-1", {"gao": PersonStats(1.5, 40, 800, 30, 6)}))
+    await record.until("measured", "gao")
+    (line,) = [lines["gao"] for lines in record.lines]
+    assert (line.measured_s, line.loss_pct_max, line.jitter_ms_max, line.freezes, line.frozen_ms) == (
+        10,
+        1.5,
+        6,
+        3,
+        2100,
+    )
+    (kept,) = [event for event in media.journaled if event["event"] == "LinesMeasured"]
+    assert kept["people"] == {"gao": line.as_json()}
 
 
 async def test_those_who_wait_do_not_learn_of_each_other(house: House) -> None:

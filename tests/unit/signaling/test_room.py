@@ -35,6 +35,7 @@ from signaling.effects import (
     RecordDeparture,
     RecordEntry,
     RecordingSaved,
+    RecordLines,
     RecordSendingBack,
     RemoveFromMedia,
     SeatAdmitted,
@@ -60,6 +61,7 @@ from signaling.messages import (
     LinkStats,
     Mute,
     Prompt,
+    Quality,
     RoomShown,
     SendBack,
     Word,
@@ -88,6 +90,8 @@ class Model:
     recording: bool = False
     heard: set[str] = field(default_factory=set)
     sounding: set[str] = field(default_factory=set)
+    watching: set[str] = field(default_factory=set)
+    """Whom the media plane takes nothing from."""
     admitted: set[str] = field(default_factory=set)
     present: list[str] = field(default_factory=list)
     record_phase: str = "waiting"
@@ -158,17 +162,18 @@ class Model:
 
     def _media(self, effect: AddToMedia | RemoveFromMedia | SetMuted | TakeAnswer) -> list[Outcome]:
         match effect:
-            case AddToMedia(seat_id, muted):
+            case AddToMedia(seat_id, muted, publishes):
                 assert self.recording, "nobody is heard unrecorded"
                 if self.media_fails:
                     self.heard.discard(seat_id)
                     return [AddingFailed(seat_id, "media_unavailable")]
                 self.heard.add(seat_id)
-                (self.sounding.discard if muted else self.sounding.add)(seat_id)
+                (self.watching.discard if publishes else self.watching.add)(seat_id)
+                (self.sounding.discard if muted or not publishes else self.sounding.add)(seat_id)
             case RemoveFromMedia(seat_id):
                 self.heard.discard(seat_id)
             case SetMuted(seat_id, muted):
-                (self.sounding.discard if muted else self.sounding.add)(seat_id)
+                (self.sounding.discard if muted or seat_id in self.watching else self.sounding.add)(seat_id)
             case TakeAnswer(seat_id):
                 assert seat_id in self.heard
         return []
@@ -206,7 +211,8 @@ class Model:
             place = self.room.places[seat_id]
             assert seat_id in self.admitted or place.never_waits, "nobody un-admitted is heard"
             assert place.present, "nobody absent is heard"
-            assert not (place.silenced and seat_id in self.sounding), "nobody muted is heard"
+            assert not (place.muted and seat_id in self.sounding), "nobody muted is heard"
+            assert (seat_id in self.watching) == (not place.publishes), "nothing is taken from whoever only watches"
         seats = list(self.live.values())
         assert len(seats) == len(set(seats)), "a seat has one connection"
         assert sorted(self.present) == sorted(seats), "the record knows who is there"
@@ -241,6 +247,7 @@ messages = st.one_of(
     st.builds(Word, st.sampled_from(("", "听得到吗"))),
     st.builds(Devices, device_states, device_states),
     st.builds(Answer, st.integers(0, 9), st.just("v=0")),
+    st.builds(Quality, st.integers(0, 9), st.integers(0, 5000)),
     st.just(Leave()),
     st.just(End()),
 )
@@ -400,6 +407,59 @@ def test_the_room_shows_each_what_they_may_know() -> None:
     assert seen_by("li") == {"li", "gao", "zhao"}
     assert seen_by("gao") == {"li", "gao"}
     assert seen_by("zhao") == {"li", "zhao"}
+
+
+def measured(model: Model, seconds: int, loss_pct: float = 0.0) -> list[Effect]:
+    """Let so many seconds be measured of Gao; return what the room wanted done."""
+    wanted: list[Effect] = []
+    for _ in range(seconds):
+        model.room, effects = decide(model.room, Measured({"gao": LinkStats(loss_pct, 40, 800, 30, 3)}))
+        wanted += effects
+    return wanted
+
+
+def test_ten_seconds_of_peoples_lines_are_kept_as_one() -> None:
+    model = in_session()
+    assert not [effect for effect in measured(model, 9) if not isinstance(effect, SendTo)]
+    model.says("gao", Quality(2, 1500))
+    model.says("zhao", Quality(9, 9000))
+    written, recorded = (effect for effect in measured(model, 1, 5.0) if not isinstance(effect, SendTo))
+    assert isinstance(written, WriteJournal)
+    line = {
+        "measured_s": 10,
+        "loss_pct": 0.5,
+        "loss_pct_max": 5.0,
+        "rtt_ms": 40,
+        "jitter_ms_max": 3,
+        "kbps": 800,
+        "freezes": 2,
+        "frozen_ms": 1500,
+    }
+    assert written.mapping == {"event": "LinesMeasured", "people": {"gao": line}}, "whoever waits has no line"
+    assert isinstance(recorded, RecordLines)
+    assert recorded.lines["gao"].freezes == 2
+    assert model.room.lines == {}
+
+
+def test_what_was_measured_last_is_kept_when_the_hearing_ends() -> None:
+    model = in_session()
+    measured(model, 3)
+    connection = next(key for key, seat in model.live.items() if seat == "li")
+    _, effects = decide(model.room, Received("li", connection, End(), NOON))
+    assert [type(effect) for effect in effects] == [WriteJournal, RecordLines, WriteJournal, EndSession]
+
+
+def test_whoever_watches_comes_in_and_is_known_to_everybody_inside() -> None:
+    model = in_session()
+    model.enters("chen", "desk", takeover=False)
+    assert "chen" in model.heard & model.watching
+    shown = snapshot(model.room, model.room.places["gao"]).people
+    assert [(person.role, person.present) for person in shown if person.seat_id == "chen"] == [("observer", True)]
+    model.says("chen", Word("我来说两句"))
+    model.says("chen", Hand(True))
+    assert not model.room.places["chen"].hand
+    model.says("li", Mute("chen", False))
+    assert "chen" not in model.sounding
 
 
 def test_a_seat_known_only_as_admitted_is_not_shown_nameless() -> None:
