@@ -24,6 +24,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from records import sqlite_driver
 from records.chain import Json
 from records.personal import PersonalData
 from records.refusals import Refusal
@@ -157,6 +158,15 @@ def _prepare_sqlite_connection(connection: AdaptedConnection, entry: ConnectionP
 
 
 async def _prepare_sqlite(connection: aiosqlite.Connection) -> None:
+    try:
+        await _set_up_sqlite(connection)
+    except BaseException:
+        # The pool has not got it yet, and would not close it.
+        await connection.close()
+        raise
+
+
+async def _set_up_sqlite(connection: aiosqlite.Connection) -> None:
     # The driver's own transaction handling begins late and breaks savepoints: switch it off, and send BEGIN ourselves.
     connection.isolation_level = None
     await connection.execute(f"PRAGMA busy_timeout={int(WRITE_WAIT_S * 1000)}")
@@ -197,7 +207,9 @@ def create_engine(url: str, *, lock_wait_s: float | None = None) -> AsyncEngine:
     """
     dialect = make_url(url).get_backend_name()
     if dialect == "sqlite":
-        engine = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=30)
+        engine = create_async_engine(
+            url, pool_size=4, max_overflow=4, pool_timeout=30, connect_args={"async_creator_fn": sqlite_driver.connect}
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
         event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
         return engine

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from records.chain import canonical
 from records.clock import Clock, SystemClock
 from records.database import Base, Database, Json, stored_enum
+from records.endings import carry_out, seen_through
 from records.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -152,11 +153,24 @@ class Dispatcher:
 
     async def deliver_due(self) -> int:
         """Deliver up to AT_ONCE due letters side by side; return how many were tried."""
-        taken = await self._take()
+        taken = await self._take_or_hand_back()
         async with asyncio.TaskGroup() as tasks:
             for letter_id, letter in taken:
                 tasks.create_task(self._deliver(letter_id, letter))
         return len(taken)
+
+    async def _take_or_hand_back(self) -> list[tuple[str, Letter]]:
+        taking = asyncio.get_running_loop().create_task(self._take())
+        try:
+            return await seen_through(taking)
+        except asyncio.CancelledError:
+            if not taking.cancelled() and taking.exception() is None:
+                await carry_out(self._hand_back(taking.result()))
+            raise
+
+    async def _hand_back(self, taken: list[tuple[str, Letter]]) -> None:
+        for letter_id, _ in taken:
+            await self._write(letter_id, {"due_at": self._clock.now()})
 
     async def _take(self) -> list[tuple[str, Letter]]:
         now = self._clock.now()
@@ -183,7 +197,7 @@ class Dispatcher:
             async with asyncio.timeout(LEASE_S / 2):
                 await self._handlers[letter.topic](letter)
         except asyncio.CancelledError:
-            # We are being stopped: hand the letter back, or it would wait for its lease to run out.
+            # We are being stopped: hand the letter back.
             await self._settle(letter_id, due_at=self._clock.now())
             raise
         except Exception as error:
@@ -205,5 +219,9 @@ class Dispatcher:
         await self._settle(letter_id, due_at=due_at, last_error=kind)
 
     async def _settle(self, letter_id: str, **values: object) -> None:
+        # To its end, also when we are stopped meanwhile: else the letter would wait for its lease to run out.
+        await carry_out(self._write(letter_id, values))
+
+    async def _write(self, letter_id: str, values: Mapping[str, object]) -> None:
         async with self._database.begin() as db:
             await db.execute(update(OutboxLetter).where(OutboxLetter.id == letter_id).values(**values))
