@@ -132,7 +132,8 @@ def _fingerprint() -> str:
     """Return a digest of everything a clip is made from."""
     package = Path(web.simulator.__file__).parent
     sources = [Path(__file__), *sorted(_PROSECUTOR_VOICE.glob("*.webm")), *sorted(package.glob("voice/*.webm"))]
-    sources += [package / f"{name}.py" for name in ("card", "drawing", "figure", "lettering", "performance", "person")]
+    sources += [package / f"{name}.py" for name in ("card", "drawing", "figure", "performance", "person")]
+    sources.append(package.parent / "lettering.py")
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())

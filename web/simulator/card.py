@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from web.simulator.lettering import set_text
+from web.lettering import set_text
 from web.simulator.person import Person
 
 CARD_SIZE = (424, 268)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from web.lettering import set_text
 from web.simulator.card import CARD_SIZE, card_back, card_front
 from web.simulator.drawing import Drawing, Pose, Side
 from web.simulator.figure import APPLICANT_LOOK, PROSECUTOR_LOOK, SIZE
-from web.simulator.lettering import set_text
 from web.simulator.person import DEMO_APPLICANT
 
 

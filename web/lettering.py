@@ -9,12 +9,15 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import ImageDraw, ImageFont
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
-_STATIC = Path(__file__).parents[1] / "static"
+_STATIC = Path(__file__).parent / "static"
 _FACE = re.compile(r"fonts/noto-sans-sc/(?P<file>[\w.-]+)'\).*?unicode-range: (?P<ranges>[^;]+);", re.DOTALL)
 
 Colour = tuple[int, int, int] | tuple[int, int, int, int]
+_UNKNOWN = "□"
 
 
 @lru_cache(maxsize=1)
@@ -68,3 +71,33 @@ def set_text(
         draw.text((x, y), character, font=font, fill=fill, anchor="ls")
         x += font.getlength(character) + spacing
     return x - at[0]
+
+
+class NotoLettering:
+    """Sets lines of Chinese in the middle of boxes, for pictures of hearings; any text can be set."""
+
+    def line(self, text: str, size: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Return a line as coverage (0 to 255), shortened to the box; what the font lacks stands as an empty square."""
+        known = [character if _has(character) else _UNKNOWN for character in text]
+        while known and _width(known, size) > width:
+            known = [*known[:-2], "…"] if len(known) > 1 else []
+        picture = Image.new("L", (width, height))
+        draw = ImageDraw.Draw(picture)
+        x, baseline = (width - _width(known, size)) / 2, (height + 0.72 * size) / 2
+        for character in known:
+            font = _font(_file_of(character), size, 500)
+            draw.text((x, baseline), character, font=font, fill=255, anchor="ls")
+            x += font.getlength(character)
+        return np.asarray(picture)
+
+
+def _has(character: str) -> bool:
+    try:
+        _file_of(character)
+    except LookupError:
+        return False
+    return True
+
+
+def _width(characters: list[str], size: int) -> float:
+    return sum(_font(_file_of(character), size, 500).getlength(character) for character in characters)
