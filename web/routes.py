@@ -26,7 +26,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/sessions/{session_id}/progress", hearings.send_progress, _staff(Permission.SEE_HEARINGS)),
     Route(
         "GET",
-        "/sessions/{session_id}/playback/{seat_id}.{form:webm|mp4}",
+        "/sessions/{session_id}/playback/{seat_id}.{form}",
         hearings.send_playback,
         _staff(Permission.PLAY_RECORDING),
     ),

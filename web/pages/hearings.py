@@ -120,7 +120,8 @@ async def send_playback(request: web.Request) -> web.StreamResponse:
     session_id, seat_id = request.match_info["session_id"], request.match_info["seat_id"]
     async with request.app[DATABASE].read() as db:
         file = await _own_session(db, staff_actor(request), session_id)
-    wanted = next((made for made in file.playback if made.seat_id == seat_id), None)
+    name = f"{seat_id}.{request.match_info['form']}"
+    wanted = next((made for made in file.playback if made.path.endswith(f"/{name}")), None)
     if wanted is None:
         raise Refusal("playback_missing")
     response = web.FileResponse(request.app[SETTINGS].playback / wanted.path)

@@ -38,6 +38,7 @@ async def _paths(house: House, batch: str) -> dict[str, str]:
         "batch_id": batch.removeprefix("/batches/"),
         "order_id": await house.order_id(),
         "seat_id": await house.applicants_seat(),
+        "form": "webm",
         "token": house.link.removeprefix("/i/"),
         "digest": "0" * 64,
     }
