@@ -18,6 +18,8 @@ class Role(StrEnum):
     APPROVER = "approver"
     FINANCE = "finance"
     ADMINISTRATOR = "administrator"
+    GUEST = "guest"
+    """Somebody from outside who takes part in hearings, or watches: an interpreter, a people's supervisor."""
     APPLICANT = "applicant"
     SYSTEM = "system"
 
@@ -61,9 +63,11 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.FAR_END: frozenset({Permission.SEE_HEARINGS, Permission.JOIN_HEARING, Permission.VERIFY_IDENTITY}),
+    Role.GUEST: frozenset({Permission.JOIN_HEARING}),
     Role.APPROVER: frozenset(
         {
             Permission.SEE_HEARINGS,
+            Permission.JOIN_HEARING,
             Permission.PLAY_RECORDING,
             Permission.SEE_CASES,
             Permission.APPROVE_AID,

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 OFFICE_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")  # one zone for the whole country, without summer time
 
 _LINKS: tuple[tuple[str, str, Permission], ...] = (
-    ("/today", "今日", Permission.SEE_HEARINGS),
+    ("/today", "今日", Permission.JOIN_HEARING),
     ("/cases", "案件", Permission.SEE_CASES),
     ("/payments", "救助金", Permission.SEE_PAYMENTS),
     ("/trail", "记录", Permission.READ_TRAIL),

@@ -20,7 +20,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/sign-out", sign_in.take_sign_out, ANY_STAFF),
     Route("GET", "/healthz", health.show_health, ANYBODY),
     # hearings
-    Route("GET", "/today", hearings.show_today, _staff(Permission.SEE_HEARINGS)),
+    Route("GET", "/today", hearings.show_today, _staff(Permission.JOIN_HEARING)),
     Route("GET", "/sessions/{session_id}", hearings.show_session, _staff(Permission.SEE_HEARINGS)),
     Route("POST", "/sessions/{session_id}/invitation", hearings.make_invitation, _staff(Permission.BOOK_HEARING)),
     Route("GET", "/sessions/{session_id}/progress", hearings.send_progress, _staff(Permission.SEE_HEARINGS)),

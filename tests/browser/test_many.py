@@ -1,4 +1,4 @@
-"""Six people in one hearing: host, applicant and four at the far end; everybody sees everybody else move."""
+"""Six people in one hearing: host, applicant and four who help; everybody sees everybody else move. One watches."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from playwright.sync_api import Playwright
+from playwright.sync_api import Page, Playwright, expect
 from sqlalchemy import select
 
+from records.actors import Role
 from records.database import Database
 from records.ids import new_id
 from records.personal import PersonalData
@@ -24,7 +25,8 @@ from web.accounts.tables import Staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-FAR_END = ("liu", "far2", "far3", "far4")
+HELPERS = ("巴特尔", "周敏", "郑远")
+WATCHER = "钱芳"
 PATIENCE_MS = 120_000
 # Resolves once so many new frames of so many far people were shown, with the count of each; else after a while.
 FRAMES_OF_EACH = """
@@ -67,22 +69,22 @@ def small_camera(tmp_path: Path) -> Clip:
 
 
 async def _seat_more(server: Server) -> None:
-    """Give three more people of the far office an account and a seat; booking itself knows one far end."""
+    """Give three who help and one who watches an account and a seat."""
     url = f"sqlite+aiosqlite:///{server.var / 'jiefang.sqlite'}"
     database = Database(url, personal=PersonalData(bytes(32)))
     try:
         async with database.begin() as db:
             session = (await db.scalars(select(Session))).one()
-            liu = (await db.scalars(select(Staff).where(Staff.user_name == FAR_END[0]))).one()
-            seat = (await db.scalars(select(Seat).where(Seat.person_id == liu.id))).one()
-            for user_name in FAR_END[1:]:
+            liu = (await db.scalars(select(Staff).where(Staff.user_name == "liu"))).one()
+            for name in (*HELPERS, WATCHER):
+                watches = name == WATCHER
                 staff = Staff(
                     id=new_id(),
-                    office_id=liu.office_id,
-                    user_name=user_name,
-                    name=user_name,
-                    title=liu.title,
-                    roles=liu.roles,
+                    office_id=session.office_id,
+                    user_name=name,
+                    name=name,
+                    title="人民监督员" if watches else "翻译",
+                    roles=Role.GUEST.value,
                     password_hash=liu.password_hash,
                 )
                 db.add(staff)
@@ -90,11 +92,11 @@ async def _seat_more(server: Server) -> None:
                     Seat(
                         id=new_id(),
                         session_id=session.id,
-                        role=SeatRole.FAR_END,
+                        role=SeatRole.OBSERVER if watches else SeatRole.HELPER,
                         person_id=staff.id,
-                        display_name=user_name,
-                        title=liu.title,
-                        office_name=seat.office_name,
+                        display_name=name,
+                        title=staff.title,
+                        office_name="",
                     )
                 )
     finally:
@@ -109,8 +111,8 @@ def roomy_server(server: Server) -> Iterator[Server]:
     yield server
 
 
-def test_six_people_see_each_other_move(
-    roomy_server: Server, playwright: Playwright, small_camera: Clip, tmp_path: Path
+def test_six_people_see_each_other_move_and_one_watches(
+    roomy_server: Server, playwright: Playwright, small_camera: Clip, tmp_path: Path, camera: Camera
 ) -> None:
     with ExitStack() as open_things:
         browser = open_things.enter_context(
@@ -118,15 +120,37 @@ def test_six_people_see_each_other_move(
         )
         phone = open_context(browser, PHONE, phone=True).new_page()
         come_in(phone, roomy_server, Camera(tmp_path))
+        expect(phone.locator("[data-step=waiting]").get_by_text("这次有 1 人旁听")).to_be_visible()
         desks = {}
-        for user_name in ("wang", *FAR_END):
+        for user_name in ("wang", "liu", *HELPERS, WATCHER):
             desks[user_name] = open_context(browser, DESK).new_page()
             desks[user_name].set_default_timeout(60_000)
+            if user_name == WATCHER:
+                # Whoever watches is asked for no devices: asking would fail here.
+                desks[user_name].add_init_script("delete Navigator.prototype.mediaDevices;")
             sign_in(desks[user_name], roomy_server, user_name)
-            desks[user_name].get_by_role("link", name="进入接访室").click()
+            desks[user_name].get_by_role("link", name="旁听" if user_name == WATCHER else "进入接访室").click()
             desks[user_name].locator("#faces").wait_for()
         desks["wang"].locator("#stage-admit").click()
         for name, page in {"gao": phone, **desks}.items():
-            counts = cast(list[int], page.evaluate(FRAMES_OF_EACH, [len(desks), 10, PATIENCE_MS]))
-            assert len(counts) == len(desks), (name, counts)
+            others = len(desks) if name == WATCHER else len(desks) - 1
+            counts = cast(list[int], page.evaluate(FRAMES_OF_EACH, [others, 10, PATIENCE_MS]))
+            assert len(counts) == others, (name, counts)
             assert min(counts) >= 10, (name, counts)
+        _everybody_knows_who_watches(phone, desks["wang"], desks[WATCHER])
+        for name, page in (("phone", phone), ("desk", desks["wang"]), ("watcher", desks[WATCHER])):
+            camera.shoot(page, f"many-{name}")
+
+
+def _everybody_knows_who_watches(phone: Page, host: Page, watcher: Page) -> None:
+    phone.get_by_role("button", name="旁听 1 人").click()
+    expect(phone.locator("#watching-names")).to_have_text("钱芳 人民监督员")
+    phone.get_by_role("button", name="知道了").click()
+    host.get_by_role("button", name="旁听 1 人").click()
+    expect(host.locator("#watching")).to_contain_text("钱芳")
+    for page in (phone, host, watcher):
+        expect(page.locator(".person")).to_have_count(6)
+        expect(page.locator(".person", has_text="钱芳")).to_have_count(0)
+    expect(watcher.get_by_text("您在旁听")).to_be_visible()
+    for gone in ("#control-mute", "#control-camera", "#words-form", "#tab-identity", "#tab-reading"):
+        expect(watcher.locator(gone)).to_have_count(0)

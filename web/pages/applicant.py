@@ -33,6 +33,7 @@ from sessions.admission import (
     identify,
 )
 from sessions.queries import session_file
+from sessions.seats import SeatRole
 from sessions.states import OVER
 from sessions.tables import ConsentKind
 from web.access import Applicant, Public, Route
@@ -208,6 +209,7 @@ async def show_hearing(request: web.Request) -> web.StreamResponse:
         "live/hearing.html",
         office_name=file.office.name,
         applicant_name=actor.name,
+        watching=[entry.seat for entry in file.seats if entry.seat.role is SeatRole.OBSERVER],
         refusals=room_refusals(),
         page={
             "session_id": session_id,

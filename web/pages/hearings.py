@@ -17,7 +17,7 @@ from sessions.states import SessionState
 from web.accounts.current import staff_actor
 from web.keys import CLOCK, DATABASE, SETTINGS
 from web.pages.case_heard import case_heard
-from web.pages.state_texts import SESSION_STATES
+from web.pages.state_texts import SEAT_ROLES, SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
 
@@ -25,20 +25,21 @@ RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)
 
 
 async def show_today(request: web.Request) -> web.StreamResponse:
-    """GET /today: what is heard today, soon, and lately in the reader's office."""
+    """GET /today: what is heard today, soon, and lately in the reader's office, or with them in a seat."""
     actor = staff_actor(request)
     today = office_date(request.app[CLOCK].now())
-    office_id = actor.office_id or ""
+    office_id = actor.office_id or "" if actor.may(Permission.SEE_HEARINGS) else ""
     async with request.app[DATABASE].read() as db:
-        sessions = await sessions_on(db, office_id, today)
-        upcoming = await upcoming_sessions(db, office_id, today)
-        past = await past_sessions(db, office_id, today, limit=20)
+        sessions = await sessions_on(db, office_id, today, person_id=actor.id)
+        upcoming = await upcoming_sessions(db, office_id, today, person_id=actor.id)
+        past = await past_sessions(db, office_id, today, person_id=actor.id, limit=20)
     return render(
         request,
         "staff/today.html",
         states=SESSION_STATES,
         running=RUNNING,
         on=request.app[CLOCK].now(),
+        reader_id=actor.id,
         today=sessions,
         upcoming=upcoming,
         past=past,
@@ -93,6 +94,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         invitation_url=invitation_url,
         invitation_code=segno.make(invitation_url).svg_data_uri(scale=6, border=2) if invitation_url else None,
         seats={entry.seat.id: entry.seat for entry in file.seats},
+        roles=SEAT_ROLES,
     )
 
 

@@ -23,7 +23,7 @@ from sessions.actors import require_host, session_of
 from sessions.admission import staff_seat
 from sessions.queries import session_file
 from sessions.recordings import add_mark
-from sessions.seats import SeatRole
+from sessions.seats import SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionState
 from sessions.tables import Seat
 from signaling.media.events import MediaRefused, StillUnavailable
@@ -39,6 +39,9 @@ from web.pages.live_moments import announce, elapsed_now
 from web.pages.live_views import ice_json, reading_json, room_refusals, verification_json
 from web.rendering import render
 from web.simulations import SIMULATIONS, invitation_for_simulation
+
+WORKING = frozenset({SeatRole.HOST, SeatRole.FAR_END, SeatRole.JOINT})
+"""Whose room shows who the applicant is and what is paid: an interpreter or a spectator need not know."""
 
 
 class StillBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +84,8 @@ async def show_room(request: web.Request) -> web.StreamResponse:
         case = await case_heard(db, session_id) if actor.may(Permission.SEE_CASES) else None
     if file.session.state in OVER:
         return redirect(f"/sessions/{session_id}")
+    works = seat.role in WORKING
+    offices = (file.session.office_id, file.session.far_office_id)
     return render(
         request,
         "live/room.html",
@@ -91,10 +96,15 @@ async def show_room(request: web.Request) -> web.StreamResponse:
         page={
             "session_id": session_id,
             "is_host": seat.role is SeatRole.HOST,
-            "may_verify": actor.may(Permission.VERIFY_IDENTITY),
+            "works": works,
+            "watches": not may(seat.role, SeatAbility.PUBLISH),
+            "writes": may(seat.role, SeatAbility.WORD),
+            "may_verify": works and actor.may(Permission.VERIFY_IDENTITY),
             # The simulated applicant cannot hear: she acts on what stands on her screen.
             "prompts_every_step": request.app[SETTINGS].demo and seat.role is SeatRole.HOST,
-            "after": f"/sessions/{session_id}",
+            "after": f"/sessions/{session_id}"
+            if actor.may(Permission.SEE_HEARINGS) and actor.office_id in offices
+            else "/today",
             "ice": ice_json(request.app[SETTINGS], seat.id, now=request.app[CLOCK].now()),
         },
     )
@@ -104,7 +114,7 @@ async def send_verification(request: web.Request) -> web.StreamResponse:
     """GET /sessions/{session_id}/verification, as JSON."""
     session_id = _session_id(request)
     async with request.app[DATABASE].read() as db:
-        await staff_seat(db, staff_actor(request), session_id)
+        await _working_seat(request, db, session_id)
         view = await verification_view(db, session_id)
     return web.json_response(verification_json(view, _base(session_id)))
 
@@ -114,7 +124,7 @@ async def take_still(request: web.Request) -> web.StreamResponse:
     body = await read_json(request, StillBody)
     session_id, actor = _session_id(request), staff_actor(request)
     async with request.app[DATABASE].read() as db:
-        await staff_seat(db, actor, session_id)
+        await _working_seat(request, db, session_id)
         query = select(Seat.id).where(Seat.session_id == session_id, Seat.role == SeatRole.APPLICANT)
         seat_id = await db.scalar(query)
     if seat_id is None:
@@ -191,7 +201,7 @@ async def send_reading(request: web.Request) -> web.StreamResponse:
     """GET /sessions/{session_id}/reading, as JSON: the text, and how far the confirmation has come."""
     session_id = _session_id(request)
     async with request.app[DATABASE].read() as db:
-        await staff_seat(db, staff_actor(request), session_id)
+        await _working_seat(request, db, session_id)
         view = await confirmation_view(db, session_id)
         verified = (await verification_view(db, session_id)).verified is True
         running = (await session_of(db, session_id)).state is SessionState.IN_SESSION
@@ -235,6 +245,13 @@ async def call_simulated_applicant(request: web.Request) -> web.StreamResponse:
         )
     request.app[SIMULATIONS].call(session_id, url)
     return web.json_response({"ok": True})
+
+
+async def _working_seat(request: web.Request, db: AsyncSession, session_id: str) -> None:
+    """Raise `Refusal("not_your_hearing")` for whoever only takes part in the session, or watches it."""
+    seat = await staff_seat(db, staff_actor(request), session_id)
+    if seat.role not in WORKING:
+        raise Refusal("not_your_hearing")
 
 
 async def _require_part(request: web.Request, db: AsyncSession, session_id: str) -> None:

@@ -16,7 +16,7 @@ from web.rendering import render
 
 # Where each kind of work begins, first match first.
 _DESKS = (
-    (Permission.SEE_HEARINGS, "/today"),
+    (Permission.JOIN_HEARING, "/today"),
     (Permission.SEE_PAYMENTS, "/payments"),
     (Permission.READ_TRAIL, "/trail"),
 )

@@ -1,8 +1,17 @@
-"""States in words, with the tag they are shown in (see .tag in components.css)."""
+"""States and roles in words; states with the tag they are shown in (see .tag in components.css)."""
 
 from aid.states import CaseState, OrderState
+from sessions.seats import SeatRole
 from sessions.states import SessionState
 
+SEAT_ROLES: dict[SeatRole, str] = {
+    SeatRole.HOST: "主持",
+    SeatRole.APPLICANT: "申请人",
+    SeatRole.FAR_END: "相对端",
+    SeatRole.JOINT: "联合接访",
+    SeatRole.HELPER: "协助",
+    SeatRole.OBSERVER: "旁听",
+}
 SESSION_STATES: dict[SessionState, tuple[str, str]] = {
     SessionState.BOOKED: ("accent", "已约好"),
     SessionState.IN_SESSION: ("good", "正在接访"),

@@ -1,7 +1,12 @@
 import { byId, icon, point, show, write } from "../live/dom.js";
 import { PersonView } from "../live/person_view.js";
 import { BARS, SteadyQuality } from "../live/quality.js";
+import { Speakers } from "../live/speakers.js";
 import { clockText, say } from "../live/texts.js";
+import { drawCount, drawNames } from "../live/watchers.js";
+
+/** More faces than this are a strip below the large one rather than corners of it. */
+const FEW = 4;
 
 /**
  * The hearing on the applicant's screen: the prosecutor's face as large as it gets, oneself in the corner.
@@ -23,6 +28,7 @@ export class Call {
     /** @type {Map<string, MediaStream>} */
     this.streams = new Map();
     this.quality = new SteadyQuality();
+    this.speakers = new Speakers();
     /** @type {string | null} */
     this.chosen = null;
     this.lineSentence = "";
@@ -53,6 +59,8 @@ export class Call {
       if (text !== "" && session.send({ type: "word", text })) field.value = "";
     });
     byId("words-close", HTMLButtonElement).addEventListener("click", () => words.close());
+    const watching = byId("watching-dialog", HTMLDialogElement);
+    byId("watching-count", HTMLButtonElement).addEventListener("click", () => watching.showModal());
     const leave = byId("leave-dialog", HTMLDialogElement);
     byId("call-leave", HTMLButtonElement).addEventListener("click", () => leave.showModal());
     leave.addEventListener("close", () => {
@@ -93,8 +101,8 @@ export class Call {
       const view = this.viewOf(person.seat_id, own);
       if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
       const onStage = person.seat_id === stage?.seat_id;
-      const name = own ? say("person.you") : `${person.name} ${person.title}`.trim();
-      view.draw(own ? { ...person, ...this.devices.states() } : person, name, !onStage && !own);
+      const name = own ? say("person.you") : person.name;
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, !onStage && !own);
       view.node.classList.toggle("person--stage", onStage);
       view.node.classList.toggle("person--corner", !onStage);
       view.node.style.setProperty("--place", onStage ? "0" : own ? "0" : String(corner));
@@ -105,6 +113,9 @@ export class Call {
       view.node.remove();
       this.views.delete(seat);
     }
+    byId("call", HTMLElement).classList.toggle("call--many", people.length > FEW);
+    drawCount(room.people, byId("watching-count", HTMLElement));
+    drawNames(room.people, "watching-names");
     this.drawControls();
     this.drawPrompt(room.prompt);
     this.drawLine();
@@ -171,6 +182,8 @@ export class Call {
   /** @param {Record<string, import("../live/protocol.js").Measured>} people */
   drawStats(people) {
     const you = this.session.room?.you ?? "";
+    this.speakers.take(people);
+    for (const [seat, view] of this.views) view.setSpeaking(this.speakers.loud.has(seat));
     this.drawQuality(this.quality.take(people[you]));
   }
 

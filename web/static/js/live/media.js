@@ -1,3 +1,5 @@
+import { hold } from "./budget.js";
+
 /**
  * Sound and picture of this page. The server makes every offer; we answer. One RTCPeerConnection lives as long as the
  * server's ICE and DTLS identity: an offer with another one (after the line broke) gets a new connection.
@@ -30,6 +32,8 @@ export class MediaLink {
     /** @type {MediaStreamTrack | null} */
     this.video = null;
     this.sendsVideo = false;
+    /** @type {import("./budget.js").Budget | null} */
+    this.budget = null;
     this.you = "";
     /** @type {Record<string, string>} */
     this.seatOfMid = {};
@@ -63,6 +67,21 @@ export class MediaLink {
     if (this.sendsVideo === wanted) return;
     this.sendsVideo = wanted;
     await this.attach();
+  }
+
+  /**
+   * Send no larger a picture than this from now on.
+   *
+   * @param {import("./budget.js").Budget | null} budget
+   */
+  async holdTo(budget) {
+    this.budget = budget;
+    await this.attach();
+  }
+
+  /** @returns {Promise<RTCStatsReport | null>} what the browser has counted */
+  async stats() {
+    return (await this.connection?.getStats()) ?? null;
   }
 
   /**
@@ -146,6 +165,7 @@ export class MediaLink {
       const track = kind === "audio" ? this.audio : this.sendsVideo ? this.video : null;
       if (transceiver.direction !== "sendonly") transceiver.direction = "sendonly";
       if (transceiver.sender.track !== track) await transceiver.sender.replaceTrack(track);
+      if (kind === "video") await hold(transceiver.sender, this.budget);
     }
   }
 

@@ -22,12 +22,15 @@ export class PersonView {
     this.video.muted = isSelf;
     this.video.disablePictureInPicture = true;
     this.name = el("span", { class: "person__name" });
+    this.title = el("span", { class: "person__title" });
     this.silent = icon("mic-off", "icon person__silent");
+    this.speaking = icon("speaker", "icon person__speaking");
+    this.speaking.toggleAttribute("hidden", true);
     this.hand = el("span", { class: "person__hand" }, icon("hand"), say("person.hand"));
     this.empty = el("p", { class: "person__empty" });
     this.pick = el("button", { class: "person__pick", type: "button", hidden: true });
     this.pick.addEventListener("click", onPick);
-    this.label = el("figcaption", { class: "person__label" }, this.silent, this.name);
+    this.label = el("figcaption", { class: "person__label" }, this.speaking, this.silent, this.name, this.title);
     const parts = [this.video, this.empty, this.label, this.hand, this.pick];
     this.node = el("figure", { class: isSelf ? "person person--self" : "person" }, ...parts);
   }
@@ -35,6 +38,12 @@ export class PersonView {
   /** @param {MediaStream | null} stream */
   setStream(stream) {
     play(this.video, stream, this.onNeedsTouch);
+  }
+
+  /** @param {boolean} speaks */
+  setSpeaking(speaks) {
+    this.node.classList.toggle("person--speaking", speaks);
+    this.speaking.toggleAttribute("hidden", !speaks);
   }
 
   /** @param {MediaStreamTrack | null} track */
@@ -45,12 +54,15 @@ export class PersonView {
   /**
    * @param {Person} person
    * @param {string} name      what to write on it
+   * @param {string} title     what else, where there is room
    * @param {boolean} mayPick  whether a touch makes it the large one
    */
-  draw(person, name, mayPick) {
+  draw(person, name, title, mayPick) {
     write(this.name, name);
+    write(this.title, title);
+    const whole = `${name} ${title}`.trim();
     show(this.pick, mayPick);
-    this.pick.setAttribute("aria-label", say("person.pick", { name }));
+    this.pick.setAttribute("aria-label", say("person.pick", { name: whole }));
     const quiet = person.present && (person.muted || person.microphone !== "on");
     this.silent.toggleAttribute("hidden", !quiet);
     show(this.hand, person.hand);
@@ -58,7 +70,7 @@ export class PersonView {
     show(this.empty, missing !== null);
     show(this.video, missing === null);
     if (missing !== null) write(this.empty, say(missing));
-    const described = [name, quiet ? say("person.silent") : "", missing === null ? "" : say(missing)];
+    const described = [whole, quiet ? say("person.silent") : "", missing === null ? "" : say(missing)];
     this.node.setAttribute("aria-label", described.filter(Boolean).join("，"));
   }
 }

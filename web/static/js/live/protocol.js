@@ -1,7 +1,7 @@
 /**
  * The messages of signaling/PROTOCOL.md, as types. Nothing here runs.
  *
- * @typedef {"host" | "applicant" | "far_end" | "observer"} SeatRole
+ * @typedef {"host" | "applicant" | "far_end" | "joint" | "helper" | "observer"} SeatRole
  * @typedef {"on" | "off" | "missing"} DeviceState
  *
  * @typedef {object} Person
@@ -43,6 +43,7 @@
  * @property {number | null} rtt_ms      null when not known
  * @property {number} kbps
  * @property {number} level             0 to 100
+ * @property {number | null} jitter_ms   null when not known
  *
  * @typedef {object} StatsMessage
  * @property {"stats"} type
@@ -81,6 +82,7 @@
  *   | {type: "prompt", text: string}
  *   | {type: "hand", raised: boolean}
  *   | {type: "word", text: string}
+ *   | {type: "quality", freezes: number, frozen_ms: number}
  *   | {type: "leave"}
  *   | {type: "end"}} ClientMessage
  */

@@ -1,6 +1,10 @@
+import { budgetFor } from "./budget.js";
+import { FreezeCounter } from "./freezes.js";
 import { MediaLink } from "./media.js";
 import { RecordingClock } from "./recording_clock.js";
 import { RoomConnection } from "./socket.js";
+
+const FREEZES_EVERY_MS = 5000;
 
 /**
  * One person's part in a live hearing: the connection, the media and the room as last heard. Both rooms, the
@@ -28,10 +32,13 @@ export class LiveSession {
    * @param {View} view
    * @param {() => Promise<string | null>} probe
    * @param {RTCConfiguration} ice
+   * @param {boolean} [watches]  this page sees and hears, and sends nothing
    */
-  constructor(path, devices, view, probe, ice) {
+  constructor(path, devices, view, probe, ice, watches = false) {
     this.devices = devices;
     this.view = view;
+    this.watches = watches;
+    this.freezes = new FreezeCounter();
     this.clock = new RecordingClock();
     /** @type {RoomMessage | null} */
     this.room = null;
@@ -64,6 +71,7 @@ export class LiveSession {
       probe,
     );
     devices.onChange(() => this.useDevices());
+    window.setInterval(() => void this.tellFreezes(), FREEZES_EVERY_MS);
   }
 
   /** @param {boolean} [takeover] */
@@ -90,6 +98,7 @@ export class LiveSession {
         this.room = message;
         this.clock.set(message.elapsed_ms, message.saved_ms);
         void this.media.sendVideo(message.phase === "in_session" && this.me?.admitted === true);
+        if (this.me) void this.media.holdTo(budgetFor(this.me.role, seenIn(message)));
         this.view.onRoom(message, before);
         return;
       }
@@ -114,12 +123,30 @@ export class LiveSession {
     }
   }
 
+  /** Say when the others' pictures stood still here: only this page knows. */
+  async tellFreezes() {
+    const report = await this.media.stats();
+    if (!report) return;
+    const { freezes, frozenMs } = this.freezes.take(report);
+    if (freezes > 0 || frozenMs > 0) this.send({ type: "quality", freezes, frozen_ms: frozenMs });
+  }
+
   useDevices() {
+    if (this.watches) return;
     void this.media.use(this.devices.audio, this.devices.cameraOn ? this.devices.video : null);
     this.tellDevices();
   }
 
   tellDevices() {
+    if (this.watches) return;
     this.connection.send({ type: "devices", ...this.devices.states() });
   }
+}
+
+/**
+ * @param {RoomMessage} room
+ * @returns {number} how many are seen and heard now
+ */
+function seenIn(room) {
+  return room.people.filter((person) => person.present && person.admitted && person.role !== "observer").length;
 }

@@ -11,7 +11,7 @@ export class Controls {
   /**
    * @param {LiveSession} session
    * @param {import("../live/own_devices.js").OwnDevices} devices
-   * @param {import("./device_dialog.js").DeviceDialog} deviceDialog
+   * @param {import("./device_dialog.js").DeviceDialog | null} deviceDialog  null for whoever sends nothing
    * @param {string} base
    * @param {(sentence: string, kind: "good" | "careful") => void} tell
    */
@@ -40,7 +40,7 @@ export class Controls {
     this.control("control-hand", () => void session.send({ type: "hand", raised: session.me?.hand !== true }));
     this.control("control-prompt", () => this.openPrompt());
     this.control("control-mark", () => this.openMark());
-    this.control("control-devices", () => this.deviceDialog.open());
+    this.control("control-devices", () => this.deviceDialog?.open());
     this.confirm("control-leave", "leave-dialog", "leave", () => void session.send({ type: "leave" }));
     this.confirm("control-end", "end-dialog", "end", () => void session.send({ type: "end" }));
     this.wirePrompt();
@@ -128,7 +128,7 @@ export class Controls {
 
   /** @param {KeyboardEvent} event */
   press(event) {
-    if (!this.deviceDialog.keysOn || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (!this.deviceDialog?.keysOn || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     if (isWriting(event.target) || document.querySelector("dialog[open]")) return;
     const act = this.keys.get(event.key === " " ? "Space" : event.key.toUpperCase());
     if (!act) return;
@@ -145,6 +145,7 @@ export class Controls {
 
   draw() {
     const { microphoneOn, cameraOn } = this.devices;
+    if (!this.deviceDialog) return;
     control("control-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
     control("control-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
     const raised = this.session.me?.hand === true;

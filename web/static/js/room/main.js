@@ -2,7 +2,7 @@
 
 import { once, postJson } from "../live/api.js";
 import { stayAwake } from "../live/devices.js";
-import { byId, pageData, show, write } from "../live/dom.js";
+import { byId, maybe, pageData, show, write } from "../live/dom.js";
 import { OwnDevices } from "../live/own_devices.js";
 import { probe } from "../live/probe.js";
 import { LiveSession } from "../live/session.js";
@@ -21,6 +21,8 @@ import { WaitingList } from "./waiting_list.js";
  * @typedef {object} Page
  * @property {string} session_id
  * @property {boolean} is_host
+ * @property {boolean} works         checks who the applicant is, and sees what is paid to whom
+ * @property {boolean} watches       sees and hears, and sends nothing
  * @property {boolean} may_verify
  * @property {boolean} prompts_every_step  the sentence of each check goes to the applicant's screen by itself
  * @property {string} after          where to go when the hearing is over
@@ -49,8 +51,7 @@ const view = {
     controls.draw();
     drawTop();
     if (before?.phase !== room.phase && room.phase === "in_session") {
-      void identity.load();
-      void reading.load();
+      loadWork();
       openTab("identity");
     }
   },
@@ -66,8 +67,8 @@ const view = {
     }
   },
   onNotice(topic) {
-    if (topic === "confirmation") void reading.load();
-    else if (topic === "verification" || topic === "still") void identity.load().then(() => reading.load());
+    if (topic === "confirmation") void reading?.load();
+    else if (topic === "verification" || topic === "still") void identity?.load().then(() => reading?.load());
   },
   onRefused(code, params) {
     waiting.forget();
@@ -81,8 +82,7 @@ const view = {
     const seconds = Math.round(gapMs / 1000);
     if (gapMs >= 1500) sayLine(say("line.back_staff", { seconds }), 8000);
     else sayLine("");
-    void identity.load();
-    void reading.load();
+    loadWork();
     void recallWords(`${base}/words`, byId("words-list", HTMLElement)).then((count) => {
       if (count > 0) show(byId("words-none", HTMLElement), false);
     });
@@ -102,20 +102,28 @@ const view = {
   },
 };
 
-const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/verification`), page.ice);
+const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/words`), page.ice, page.watches);
 const stage = new Stage(session, devices);
 const waiting = new WaitingList(session);
-const deviceDialog = new DeviceDialog(devices);
+const deviceDialog = page.watches ? null : new DeviceDialog(devices);
 const controls = new Controls(session, devices, deviceDialog, base, tell);
-const identity = new Identity(
-  base,
-  page.may_verify,
-  (text) => controls.showPrompt(text),
-  () => page.prompts_every_step && session.room?.phase === "in_session",
-  (sentence) => tell(sentence, "careful"),
-);
-const reading = new ReadingPanel(base, page.is_host, (sentence) => tell(sentence, "careful"));
+const identity = page.works
+  ? new Identity(
+      base,
+      page.may_verify,
+      (text) => controls.showPrompt(text),
+      () => page.prompts_every_step && session.room?.phase === "in_session",
+      (sentence) => tell(sentence, "careful"),
+    )
+  : null;
+const reading = page.works ? new ReadingPanel(base, page.is_host, (sentence) => tell(sentence, "careful")) : null;
 const openTab = tabs(byId("tabs", HTMLElement), () => {});
+
+/** Ask again for what is worked on beside the picture. */
+function loadWork() {
+  void identity?.load();
+  void reading?.load();
+}
 
 /** The hearing is over: on to its page, once. */
 function goToFile() {
@@ -174,13 +182,14 @@ function drawTop() {
 function wire() {
   window.setInterval(drawTop, 250);
   document.addEventListener("pointerdown", allowSound, { once: true });
-  controls.keys.set("Space", () => identity.pressStill());
+  if (identity) controls.keys.set("Space", () => identity.pressStill());
+  byId("watching-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
   byId("waiting-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
   byId("stage-admit", HTMLButtonElement).addEventListener("click", (event) => {
     const seat = /** @type {HTMLElement} */ (event.currentTarget).dataset["seat"];
     if (seat) waiting.admit(seat);
   });
-  byId("words-form", HTMLFormElement).addEventListener("submit", (event) => {
+  maybe("words-form")?.addEventListener("submit", (event) => {
     event.preventDefault();
     const field = byId("words-text", HTMLInputElement);
     const text = field.value.trim();
@@ -205,6 +214,6 @@ function wire() {
 
 wire();
 void stayAwake();
-void identity.load();
-void reading.load();
-void devices.open().then(() => session.open());
+loadWork();
+if (page.watches) session.open();
+else void devices.open().then(() => session.open());

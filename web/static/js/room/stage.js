@@ -1,10 +1,15 @@
 import { byId, show, write } from "../live/dom.js";
 import { PersonView } from "../live/person_view.js";
 import { SteadyQuality } from "../live/quality.js";
+import { Speakers } from "../live/speakers.js";
 import { say } from "../live/texts.js";
 
+/** More faces than this do not fit beside each other in the usual size. */
+const FEW = 5;
+
 /**
- * The faces: one large, the others in a strip below. Whoever is large is the applicant unless somebody is picked.
+ * The faces: one large, the others in a strip below. Large is whoever is picked; else the applicant, for those who work
+ * with her, and whoever speaks for those who only take part or watch.
  *
  * @typedef {import("../live/session.js").LiveSession} LiveSession
  * @typedef {import("../live/protocol.js").Person} Person
@@ -26,6 +31,7 @@ export class Stage {
     this.qualities = new Map();
     /** @type {Record<string, import("../live/protocol.js").Measured>} */
     this.stats = {};
+    this.speakers = new Speakers();
     /** @type {string | null} */
     this.chosen = null;
     byId("unlock", HTMLButtonElement).addEventListener("click", () => {
@@ -50,8 +56,11 @@ export class Stage {
     const room = this.session.room;
     if (!room) return null;
     const seen = this.seen();
+    const follows = ["joint", "helper", "observer"].includes(this.session.me?.role ?? "");
+    const speaker = follows ? seen.find((person) => person.seat_id === this.speakers.steady) : undefined;
     return (
       seen.find((person) => person.seat_id === this.chosen) ??
+      (speaker?.present && speaker.seat_id !== room.you ? speaker : null) ??
       seen.find((person) => person.role === "applicant") ??
       seen.find((person) => person.seat_id !== room.you) ??
       seen[0] ??
@@ -59,11 +68,18 @@ export class Stage {
     );
   }
 
-  /** @returns {Person[]} who is shown: everybody let in, and the applicant's empty place before that */
+  /**
+   * @returns {Person[]} who is shown: everybody let in; whoever is awaited has an empty place, unless many are
+   */
   seen() {
     const room = this.session.room;
     if (!room) return [];
-    return room.people.filter((person) => person.role !== "observer" && (person.admitted || person.role !== "applicant"));
+    const expected = room.people.filter((person) => person.role !== "observer");
+    const roomy = expected.length <= FEW;
+    return expected.filter((person) => {
+      if (person.role === "applicant") return person.admitted;
+      return person.present || person.role === "host" || roomy;
+    });
   }
 
   draw() {
@@ -75,9 +91,9 @@ export class Stage {
       const own = person.seat_id === room.you;
       const view = this.viewOf(person.seat_id, own);
       if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
-      const name = own ? say("person.you_as", { role: say(`role.${person.role}`) }) : `${person.name} ${person.title}`.trim();
+      const name = own ? say("person.you_as", { role: say(`role.${person.role}`) }) : person.name;
       const small = person.seat_id !== large?.seat_id;
-      view.draw(own ? { ...person, ...this.devices.states() } : person, name, small);
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, small);
       view.node.classList.toggle("person--stage", person.seat_id === large?.seat_id);
       view.node.classList.toggle("person--tile", person.seat_id !== large?.seat_id);
     }
@@ -86,6 +102,7 @@ export class Stage {
       view.node.remove();
       this.views.delete(seat);
     }
+    this.faces.classList.toggle("faces--many", seen.length > FEW);
     this.drawWaiting(seen);
     this.drawQuality();
   }
@@ -141,11 +158,14 @@ export class Stage {
   /** @param {Record<string, import("../live/protocol.js").Measured>} people */
   setStats(people) {
     this.stats = people;
+    const before = this.large?.seat_id;
+    this.speakers.take(people);
+    for (const [seat, view] of this.views) view.setSpeaking(this.speakers.loud.has(seat));
+    if (this.large?.seat_id !== before) this.draw();
     for (const [seat, measured] of Object.entries(people)) {
       const quality = this.qualities.get(seat) ?? new SteadyQuality();
       this.qualities.set(seat, quality);
       quality.take(measured);
-      this.views.get(seat)?.node.classList.toggle("person--speaking", measured.level > 12);
     }
     this.drawQuality();
   }

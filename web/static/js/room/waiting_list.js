@@ -1,5 +1,6 @@
 import { byId, el, show, write } from "../live/dom.js";
 import { say } from "../live/texts.js";
+import { drawCount } from "../live/watchers.js";
 
 /**
  * Who is outside and who is inside, and the one act for each.
@@ -40,6 +41,7 @@ export class WaitingList {
     const room = this.session.room;
     if (!room) return;
     const count = this.waiting().length;
+    drawCount(room.people, byId("watching-count", HTMLElement));
     write(byId("waiting-count", HTMLElement), say("top.waiting", { count }));
     const isHost = this.session.me?.role === "host";
     const drawn = JSON.stringify([room.people, room.phase]);
@@ -47,8 +49,12 @@ export class WaitingList {
     this.drawn = drawn;
     for (const person of room.people) if (person.admitted) this.asked.delete(person.seat_id);
     const others = room.people.filter((person) => person.seat_id !== room.you);
-    const outside = others.filter((person) => !person.admitted && person.role !== "host");
-    const inside = others.filter((person) => person.admitted || person.role === "host");
+    const watching = others.filter((person) => person.role === "observer");
+    const outside = others.filter((person) => !person.admitted && !["host", "observer"].includes(person.role));
+    const inside = others.filter((person) => !watching.includes(person) && !outside.includes(person));
+    watching.sort((one, other) => Number(other.present) - Number(one.present));
+    byId("watching", HTMLElement).replaceChildren(...watching.map((person) => this.row(person, false)));
+    show(byId("watching-part", HTMLElement), watching.length > 0);
     byId("outside", HTMLElement).replaceChildren(...outside.map((person) => this.row(person, isHost)));
     byId("inside", HTMLElement).replaceChildren(...inside.map((person) => this.row(person, isHost)));
     show(byId("outside-none", HTMLElement), outside.length === 0);
@@ -103,6 +109,7 @@ export class WaitingList {
 /** @param {Person} person */
 function state(person) {
   if (!person.present) return say("guest.absent");
+  if (person.role === "observer") return say(person.link === "lost" ? "guest.line_lost" : "guest.watches");
   if (!person.admitted && person.role !== "host") return say("guest.waits");
   if (person.link === "lost") return say("guest.line_lost");
   if (person.muted) return say("guest.muted");
