@@ -30,6 +30,9 @@ SEALED_BYTES_MAX = 4 << 20
 CHUNK_PURPOSE = b"jiefang/journal-chunk/2"
 SEGMENT_NAME = re.compile(r"segment-(\d{6})\.jfj")
 RECORD_BYTES_MAX = 1 << 20
+SEGMENT_FILE_BYTES_MAX = 32 << 20
+"""More than any writer's segment; of a file that is longer no more is read into memory."""
+_HASH_BYTES = 1 << 20
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -127,7 +130,7 @@ class JournalFault:
     Codes: `segment_torn` (its end does not make a whole record; `position` is where the whole ones end),
     `header_unreadable`, `record_unreadable`, `segment_missing` (a number is left out), `chain_broken` (the header names
     another digest than the file before it has), `segment_misplaced` (number or hearing differ from where it stands),
-    `chunk_unreadable` (a sealed chunk does not open with the key given).
+    `chunk_unreadable` (a sealed chunk does not open with the key given, or stands where it was not written).
     """
 
     code: str
@@ -171,14 +174,14 @@ def read_journal(journal: Path | KeyedJournal) -> Iterator[Record]:
     """Yield every record of the journal in order, with a `JournalFault` wherever something is not as it should be.
 
     Sealed chunks come as what they hold when the key is given, otherwise as `Sealed`. Raises FileNotFoundError when
-    there is no such directory. Reads one segment (at most some 8 MiB) at a time.
+    there is no such directory. Reads one segment (some 8 MiB) at a time.
     """
     directory, key = (journal.directory, journal.key) if isinstance(journal, KeyedJournal) else (journal, None)
     digest_before = ""
     expected_number = 1
     hearing_id: str | None = None
     for path in segment_paths(directory):
-        data = path.read_bytes()
+        data, digest = _read_file(path)
         number = number_of(path)
         if number != expected_number:
             yield JournalFault("segment_missing", f"segment-{expected_number:06d}.jfj")
@@ -190,8 +193,18 @@ def read_journal(journal: Path | KeyedJournal) -> Iterator[Record]:
                 if record.previous != digest_before:
                     yield JournalFault("chain_broken", path.name)
             yield record
-        digest_before = hashlib.sha256(data).hexdigest()
+        digest_before = digest
         expected_number = number + 1
+
+
+def _read_file(path: Path) -> tuple[bytes, str]:
+    """Return what a segment holds, a little more than the most that is read of it, and the digest of the whole file."""
+    with path.open("rb") as file:
+        data = file.read(SEGMENT_FILE_BYTES_MAX + 1)
+        digest = hashlib.sha256(data)
+        while more := file.read(_HASH_BYTES):
+            digest.update(more)
+    return data, digest.hexdigest()
 
 
 def segments(directory: Path) -> list[SegmentSummary]:
@@ -200,7 +213,7 @@ def segments(directory: Path) -> list[SegmentSummary]:
 
 
 def _summary(path: Path) -> SegmentSummary:
-    data = path.read_bytes()
+    data, digest = _read_file(path)
     header: SegmentStart | None = None
     packets = 0
     for record in read_segment(path.name, data):
@@ -213,17 +226,17 @@ def _summary(path: Path) -> SegmentSummary:
     return SegmentSummary(
         name=path.name,
         number=number_of(path),
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         previous=header.previous if header else "",
         started_at_us=header.started_at_us if header else 0,
-        bytes=len(data),
+        bytes=path.stat().st_size,
         packets=packets,
     )
 
 
 def scan_segment(path: Path) -> SegmentScan:
     """Read one segment through, to go on after it."""
-    data = path.read_bytes()
+    data, digest = _read_file(path)
     header: SegmentStart | None = None
     next_source = 0
     for record in read_segment(path.name, data):
@@ -234,7 +247,7 @@ def scan_segment(path: Path) -> SegmentScan:
             next_source = max(next_source, record.number + 1)
         elif isinstance(record, Sealed):
             next_source = max(next_source, record.next_source)
-    return SegmentScan(header, hashlib.sha256(data).hexdigest(), len(data), next_source)
+    return SegmentScan(header, digest, path.stat().st_size, next_source)
 
 
 def number_of(path: Path) -> int:
@@ -249,7 +262,7 @@ def read_segment(name: str, data: bytes, key: SessionKey | None = None) -> Itera
     """Yield the records of one segment file; a torn or senseless end comes last, as a fault."""
     chunks: _Chunks | None = None
     position = 0
-    end = len(data)
+    end = min(len(data), SEGMENT_FILE_BYTES_MAX)
     while position < end:
         body_at = position + RECORD_HEAD.size
         if body_at > end:
@@ -264,6 +277,9 @@ def read_segment(name: str, data: bytes, key: SessionKey | None = None) -> Itera
             yield JournalFault("segment_torn", name, position)
             return
         body = data[body_at : body_at + length]
+        if chunks is not None and chunks.forbid(kind):
+            yield JournalFault("record_unreadable", name, position)
+            return
         if kind == RecordType.SEALED and chunks is not None:
             yield from chunks.read(body, position)
         else:
@@ -274,8 +290,8 @@ def read_segment(name: str, data: bytes, key: SessionKey | None = None) -> Itera
             if isinstance(record, SegmentStart):
                 chunks = _Chunks(record, key)
         position = body_at + length
-    if end == 0:
-        yield JournalFault("segment_torn", name, 0)
+    if end == 0 or len(data) > end:
+        yield JournalFault("segment_torn", name, end)
 
 
 class _Chunks:
@@ -285,6 +301,13 @@ class _Chunks:
         self._header = header
         self._key = key
         self._cipher = key.opener(header.hearing_id, header.enclosed) if key is not None else None
+        self._last_counter = -1
+
+    def forbid(self, kind: int) -> bool:
+        """Tell whether such a record has no place here: a sealed segment begins with clear sources and has no more."""
+        if not self._header.enclosed:
+            return kind == RecordType.SEALED
+        return kind != RecordType.SEALED and (kind != RecordType.SOURCE or self._last_counter >= 0)
 
     def read(self, body: bytes, position: int) -> Iterator[Record]:
         """Yield what one chunk holds. One that cannot be read is a fault; its neighbours are read all the same."""
@@ -294,7 +317,11 @@ class _Chunks:
             return
         head = body[: SEALED_HEAD.size]
         counter, last_us, next_source, packets = SEALED_HEAD.unpack(head)
+        if counter <= self._last_counter:
+            yield JournalFault("chunk_unreadable", name, position)  # put there again, or moved
+            return
         if self._key is None:
+            self._last_counter = counter
             yield Sealed(last_us, next_source, packets)
             return
         opened: bytes | None = None
@@ -305,6 +332,7 @@ class _Chunks:
         if opened is None:
             yield JournalFault("chunk_unreadable", name, position)
             return
+        self._last_counter = counter
         yield from _read_frames(name, opened, position)
 
 

@@ -202,7 +202,7 @@ class Line(Generic[ReceivedT]):
             return self._decoder.decode(await self._reader.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise LineBroken(str(error)) from error
 
     def hang_up(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -251,3 +252,59 @@ def test_a_process_killed_while_it_writes_loses_nothing_that_was_flushed(journal
             runs[-1].append(number)
     assert [run == list(range(1, len(run) + 1)) for run in runs] == [True] * 3
     assert all(len(run) >= count for run, count in zip(runs, flushed, strict=True))
+
+
+def faults_in(directory: Path) -> list[str]:
+    journal = with_key(directory, MasterKeys(OLD))
+    return [record.code for record in read_journal(journal) if isinstance(record, JournalFault)]
+
+
+def records_of(segment: Path) -> list[bytes]:
+    """Return the records of a segment, heads and all."""
+    data, found, at = segment.read_bytes(), [], 0
+    while at < len(data):
+        end = at + 5 + int.from_bytes(data[at : at + 4], "big")
+        found.append(data[at:end])
+        at = end
+    return found
+
+
+def test_a_clear_record_slipped_into_a_sealed_segment_is_a_fault(journal: Path, clock: FixedClock) -> None:
+    speak(journal, clock).close()
+    forged = (10 + 7).to_bytes(4, "big") + b"\x03" + (0).to_bytes(2, "big") + TEN_US.to_bytes(8, "big") + b"forgery"
+    (segment,) = journal.glob("segment-*")
+    segment.write_bytes(segment.read_bytes() + forged)
+    assert opened(journal, OLD) == [SPOKEN + bytes([index]) for index in range(3)]
+    assert faults_in(journal) == ["record_unreadable"]
+
+
+def test_a_sealed_chunk_that_stands_there_twice_or_moved_is_a_fault(journal: Path, clock: FixedClock) -> None:
+    writer = speak(journal, clock)
+    writer.write_event({"event": "end"})
+    writer.flush()
+    writer.close()
+    (segment,) = journal.glob("segment-*")
+    *start, first, second = records_of(segment)
+    assert first[4] == second[4] == 5
+    for order in ([first, first, second], [second, first], [first, second, first]):
+        segment.write_bytes(b"".join([*start, *order]))
+        assert faults_in(journal) == ["chunk_unreadable"]
+        assert len(opened(journal, OLD)) <= 3
+
+
+def test_of_a_file_that_is_no_segment_of_ours_only_so_much_is_read(
+    journal: Path, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak(journal, clock).close()
+    (segment,) = journal.glob("segment-*")
+    monkeypatch.setattr("records.journal_reading.SEGMENT_FILE_BYTES_MAX", segment.stat().st_size)
+    assert faults_in(journal) == []
+    with segment.open("ab") as file:
+        file.truncate(64 << 20)
+    tracemalloc.start()
+    try:
+        assert faults_in(journal) == ["segment_torn"]
+        assert len(opened(journal, OLD)) == 3
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
