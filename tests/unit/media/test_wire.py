@@ -96,7 +96,7 @@ async def test_a_message_cut_in_the_middle_is_none(stranger: tuple[Line[FromWork
         b"\x00\x00\x00\x01\xc1",
         len(body := msgspec.msgpack.encode({"type": "Unknown"})).to_bytes(4, "big") + body,
         len(body := msgspec.msgpack.encode({"type": "Alive", "cpu": "much"})).to_bytes(4, "big") + body,
-        b"\x00\x00\x00\x08\x81\xa5ty\xffpe\x01",
+        b"\x00\x00\x00\x0c\x81\xa4type\xa5Al\xffve",
     ],
 )
 async def test_what_is_no_message_of_ours_breaks_the_line(
