@@ -295,6 +295,15 @@ class JournalWriter:
         self._pending += (head, data)
         self._count(size)
 
+    def write_packets(self, records: bytes, first_us: int, last_us: int) -> None:
+        """Add whole packet records, as `write_packet` would frame them, that arrived from `first_us` to `last_us`.
+
+        All of them or, raising JournalFull, none. They stay together in one segment.
+        """
+        self._make_room(len(records), last_us, first_us)
+        self._pending.append(records)
+        self._count(len(records))
+
     def write_event(self, event: Mapping[str, Json]) -> JournalPosition:
         """Add an event and return where it stands. Raises JournalFull; ValueError when not JSON or too long."""
         body = canonical_json(event)
@@ -310,7 +319,7 @@ class JournalWriter:
         self._pending.append(frame)
         self._count(len(frame))
 
-    def _make_room(self, size: int, at_us: int) -> None:
+    def _make_room(self, size: int, at_us: int, first_us: int | None = None) -> None:
         if self._closed:
             raise JournalError("journal_closed")
         if self._taken_bytes - self._stored_bytes + size > PENDING_BYTES_MAX:
@@ -319,7 +328,7 @@ class JournalWriter:
             self._segment_bytes + size > SEGMENT_BYTES_MAX
             or at_us - self._segment_started_us >= SEGMENT_SECONDS_MAX * 1_000_000
         ):
-            self._roll(at_us)
+            self._roll(at_us if first_us is None else first_us)
 
     def _count(self, size: int) -> None:
         self._taken_bytes += size
@@ -429,7 +438,7 @@ class JournalWriter:
 def _next_parts(waiting: list[bytes | _Roll]) -> list[bytes]:
     """Return whole records before the next segment's start, as many as are sealed at a time; at least one.
 
-    A record stands there in one part or, a packet, in two.
+    A record stands there in one part or, a packet, in two; a part may also be several whole packet records.
     """
     parts: list[bytes] = []
     size = missing = 0
@@ -439,7 +448,7 @@ def _next_parts(waiting: list[bytes | _Roll]) -> list[bytes]:
         if missing:
             missing -= len(item)
         elif item:
-            missing = RECORD_HEAD.size + int(RECORD_HEAD.unpack_from(item)[0]) - len(item)
+            missing = max(0, RECORD_HEAD.size + int(RECORD_HEAD.unpack_from(item)[0]) - len(item))
         parts.append(item)
         size += len(item)
     return parts

@@ -11,12 +11,16 @@ draft-holmer-rmcat-transport-wide-cc-extensions-01.
 import struct
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from itertools import accumulate
+from operator import sub
 
 from signaling.media.rtp import RELAY_SSRC, TRANSPORT_FEEDBACK, TRANSPORT_WIDE, RtcpPart
+from signaling.media.shared_state import ARRIVALS_MAX, SENT_KEPT, DownlinkState, UplinkState, address_of
 
 _TICK_US = 250
 _REFERENCE_US = 64_000
+_TICKS_A_SECOND = 1_000_000 // _TICK_US
+_TICKS_A_REFERENCE = _REFERENCE_US // _TICK_US
 REPORT_PACKETS_MAX = 1000
 """More than 80 ms of anybody's packets; a longer jump of the numbers is a restart, not a loss."""
 
@@ -29,9 +33,9 @@ def signed16(value: int) -> int:
 class UplinkFeedback:
     """Notes when a sender's numbered packets arrived, and writes the feedback that its estimator waits for."""
 
-    def __init__(self) -> None:
-        self._fresh: list[tuple[int, float]] = []
-        """As they came, since the last report; a report turns them into `_arrivals`."""
+    def __init__(self, state: UplinkState) -> None:
+        self._state = state
+        """Has them as they came, since the last report; a report turns them into `_arrivals`."""
         self._arrivals: dict[int, int] = {}
         self._highest: int | None = None
         self._next = 0
@@ -39,13 +43,16 @@ class UplinkFeedback:
 
     def arrived(self, number: int, at: float) -> None:
         """Note packet `number` (16 bits) at monotonic second `at`."""
-        if len(self._fresh) >= REPORT_PACKETS_MAX:
+        if self._state.arrivals_count >= ARRIVALS_MAX:
             self._take_fresh()
-        self._fresh.append((number, at))
+        count = self._state.arrivals_count
+        self._state.arrival_number[count] = number
+        self._state.arrival_at[count] = at
+        self._state.arrivals_count = count + 1
 
     def _take_fresh(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        for number, at in fresh:
+        count, self._state.arrivals_count = self._state.arrivals_count, 0
+        for number, at in zip(self._state.arrival_number[:count], self._state.arrival_at[:count], strict=True):
             self._place(number, at)
 
     def _place(self, number: int, at: float) -> None:
@@ -59,6 +66,9 @@ class UplinkFeedback:
 
     def report(self, media_ssrc: int) -> bytes | None:
         """Return the feedback for what arrived since the last one, or None when nothing did."""
+        told = self._report_in_order(media_ssrc)
+        if told is not None:
+            return told
         self._take_fresh()
         if not self._arrivals:
             return None
@@ -89,9 +99,29 @@ class UplinkFeedback:
         done = first + len(symbols)
         self._arrivals = {number: at for number, at in self._arrivals.items() if number >= done}
         self._next = max(self._next, done)
-        content = struct.pack(">HHI", first & 0xFFFF, len(symbols), (reference & 0xFFFFFF) << 8 | self._count)
+        return self._write(media_ssrc, first, len(symbols), reference, _chunks(symbols) + bytes(deltas))
+
+    def _report_in_order(self, media_ssrc: int) -> bytes | None:
+        """Do what `report` does where nothing is missing and nothing came out of order: nearly always."""
+        state, first = self._state, self._next
+        count = state.arrivals_count
+        if self._highest is None or self._arrivals or not 0 < count <= REPORT_PACKETS_MAX:
+            return None
+        if state.arrival_number[:count] != [number & 0xFFFF for number in range(first, first + count)]:
+            return None
+        ticks = [int(at * _TICKS_A_SECOND) for at in state.arrival_at[:count]]
+        reference = ticks[0] // _TICKS_A_REFERENCE
+        deltas = [ticks[0] - reference * _TICKS_A_REFERENCE, *map(sub, ticks[1:], ticks)]
+        if max(deltas) > 0xFF or min(deltas) < 0:
+            return None
+        state.arrivals_count = 0
+        self._next = first + count
+        self._highest = self._next - 1
+        return self._write(media_ssrc, first, count, reference, struct.pack(">H", 0x2000 | count) + bytes(deltas))
+
+    def _write(self, media_ssrc: int, first: int, count: int, reference: int, body: bytes) -> bytes:
+        content = struct.pack(">HHI", first & 0xFFFF, count, (reference & 0xFFFFFF) << 8 | self._count) + body
         self._count = (self._count + 1) & 0xFF
-        content += _chunks(symbols) + bytes(deltas)
         padding = -len(content) % 4
         if padding:
             content += bytes(padding - 1) + bytes((padding,))
@@ -121,29 +151,37 @@ def _chunks(symbols: list[int]) -> bytes:
     return bytes(packed)
 
 
-def read_feedback(part: RtcpPart) -> Iterator[tuple[int, int | None]]:
-    """Yield (number, arrival in µs of the receiver's clock, or None when lost) out of a transport-wide feedback.
+def read_feedback(part: RtcpPart) -> list[tuple[int, int | None]]:
+    """Return (number, arrival in µs of the receiver's clock, or None when lost) out of a transport-wide feedback.
 
     Stops where the feedback is cut or claims more than it holds.
     """
     data = part.data
-    if len(data) < 20:
-        return
-    first, count, reference_and_count = struct.unpack_from(">HHI", data, 12)
+    if len(data) < 22:
+        return []
+    first, count, reference_and_count, chunk = struct.unpack_from(">HHIH", data, 12)
+    if chunk == 0x2000 | count and count < 0x2000 and len(data) >= 22 + count:
+        # All came, each soon after the one before: nearly always.
+        start_us = (reference_and_count >> 8) * _REFERENCE_US
+        arrivals = accumulate(data[22 : 22 + count], lambda at, ticks: at + ticks * _TICK_US, initial=start_us)
+        next(arrivals)
+        return [((first + index) & 0xFFFF, at) for index, at in enumerate(arrivals)]
+    told: list[tuple[int, int | None]] = []
     symbols, position = _read_symbols(data, 20, min(count, 0x2000))
     clock_us = (reference_and_count >> 8) * _REFERENCE_US
     for index, symbol in enumerate(symbols):
         number = (first + index) & 0xFFFF
         if symbol == 0:
-            yield number, None
+            told.append((number, None))
             continue
         size = 1 if symbol == 1 else 2
         if symbol == 3 or position + size > len(data):
-            return
+            break
         ticks = data[position] if symbol == 1 else struct.unpack_from(">h", data, position)[0]
         position += size
         clock_us += ticks * _TICK_US
-        yield number, clock_us
+        told.append((number, clock_us))
+    return told
 
 
 def _read_symbols(data: bytes, position: int, count: int) -> tuple[list[int], int]:
@@ -172,8 +210,7 @@ QUEUED_MIN = 8
 """Packets in a row that must have stood in the queue before their pace says what the line carries."""
 LOSS_HIGH_PCT = 12
 LOWERED_AGAIN_S = 0.35
-SENT_KEPT = 2048
-"""Three seconds and more of what anybody receives; a power of two, so that numbers may wrap."""
+HEARD_MAX = 8
 
 
 class Downlink:
@@ -182,11 +219,16 @@ class Downlink:
     def __init__(self) -> None:
         self.cap_bps: float | None = None
         self.loss_pct = 0.0
-        self._number = 0
         # Three flat arrays by the number's last bits, not objects: 80 links of them must stay in the processor's cache.
-        self._sent_number = array("l", [-1]) * SENT_KEPT
+        self._sent_number = array("q", [-1]) * SENT_KEPT
         self._sent_at = array("d", [0.0]) * SENT_KEPT
         self._sent_size = array("H", [0]) * SENT_KEPT
+        self.state = DownlinkState(
+            sent_number=address_of(self._sent_number),
+            sent_at=address_of(self._sent_at),
+            sent_size=address_of(self._sent_size),
+        )
+        self._heard: deque[tuple[RtcpPart, float]] = deque()
         self._lowest: deque[tuple[float, float]] = deque()
         self._arrived: deque[tuple[float, int]] = deque()
         self._queued: deque[tuple[float, int]] = deque()
@@ -197,27 +239,43 @@ class Downlink:
 
     def next_number(self, size: int, at: float) -> int:
         """Number a packet of `size` bytes that is sent at monotonic second `at`."""
-        number = self._number
-        self._number = (number + 1) & 0xFFFF
+        number = int(self.state.number)
+        self.state.number = (number + 1) & 0xFFFF
         place = number % SENT_KEPT
         self._sent_number[place] = number
         self._sent_at[place] = at
         self._sent_size[place] = size
         return number
 
+    def hear(self, part: RtcpPart, at: float) -> None:
+        """Take the receiver's feedback that came at monotonic second `at`; `weigh` makes something of it.
+
+        Not at once, for the feedback of many receivers is quicker read together than each between other work.
+        """
+        self._heard.append((part, at))
+        if len(self._heard) >= HEARD_MAX:
+            self.weigh()
+
+    def weigh(self) -> None:
+        """Move the cap by what was heard."""
+        while self._heard:
+            self.told(*self._heard.popleft())
+
     def told(self, part: RtcpPart, at: float) -> None:
-        """Take the receiver's feedback and move the cap."""
+        """Move the cap by one feedback."""
         came: list[tuple[float, float, int]] = []
         lost = 0
+        sent_number, sent_at, sent_size = self._sent_number, self._sent_at, self._sent_size
         for number, arrival_us in read_feedback(part):
             place = number % SENT_KEPT
-            if self._sent_number[place] != number:
+            if sent_number[place] != number:
                 continue
             if arrival_us is None:
                 lost += 1
             else:
-                self._sent_number[place] = -1
-                came.append((arrival_us / 1e6, arrival_us / 1e6 - self._sent_at[place], self._sent_size[place]))
+                sent_number[place] = -1
+                arrival = arrival_us / 1e6
+                came.append((arrival, arrival - sent_at[place], sent_size[place]))
         if not came and not lost:
             return
         self._told.append((at, lost, len(came)))
@@ -238,10 +296,15 @@ class Downlink:
         while self._lowest[0][0] < at - 20:
             self._lowest.popleft()
         quickest = self._lowest[0][1]
-        for arrival, delay, size in came:
-            if delay - quickest < QUEUE_NONE_S:
-                self._queued.clear()
-            self._queued.append((arrival, size))
+        if came[-1][1] - quickest < QUEUE_NONE_S:
+            # Whatever stood in the queue before it has passed: nearly always all there is to say.
+            self._queued.clear()
+            self._queued.append((came[-1][0], came[-1][2]))
+        else:
+            for arrival, delay, size in came:
+                if delay - quickest < QUEUE_NONE_S:
+                    self._queued.clear()
+                self._queued.append((arrival, size))
         _forget(self._queued, came[-1][0] - 1.0)
         return sum(delay for _, delay, _ in came) / len(came) - quickest
 

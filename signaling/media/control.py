@@ -35,7 +35,7 @@ class Control:
             elif part.kind == rtp.RECEIVER_REPORT:
                 self._receiver_reports(person, part, at)
             elif part.kind == rtp.TRANSPORT_FEEDBACK and part.form == rtp.TRANSPORT_WIDE:
-                person.downlink.told(part, at)
+                person.downlink.hear(part, at)
             elif part.kind == rtp.TRANSPORT_FEEDBACK and part.form == rtp.NACK:
                 self._asked_again(person, part)
             elif part.kind == rtp.PAYLOAD_FEEDBACK:
@@ -92,6 +92,7 @@ class Control:
 
     def ask(self, person: Participant, at: float) -> None:
         """Ask a sender for packets that are missing, and for a keyframe that is owed."""
+        person.downlink.weigh()
         for stream in person.streams.values():
             for piece in in_order(stream.missing_now(at), NACKS_A_MESSAGE_MAX):
                 person.link.send_rtcp(rtp.make_nack(stream.ssrc, piece))

@@ -1,6 +1,6 @@
 """Who sends what to whom in one hearing: looked up for every packet, worked out only when something changes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from signaling.media.codecs import OFFERED
 from signaling.media.link import Link
@@ -11,7 +11,8 @@ from signaling.media.stream import Stream
 class Exchange:
     """The people of a hearing, by seat and by link, and who gets which stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
         self.people: dict[str, Participant] = {}
         self.muted: set[str] = set()
         """Seats whose sound is dropped here. Stays with the seat when the link changes."""
@@ -68,6 +69,7 @@ class Exchange:
 
     def place_receivers(self) -> None:
         """Work out anew who gets what: to be called when a link or an agreement has changed."""
+        self._on_change()
         self._receivers = {}
         for person in self.people.values():
             if person.link.connected:

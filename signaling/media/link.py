@@ -5,6 +5,7 @@ RFC 5764 (DTLS-SRTP), RFC 7675 (consent), RFC 8445 section 11 (media goes where 
 """
 
 import asyncio
+import itertools
 import secrets
 from collections import Counter, OrderedDict
 from typing import Protocol, cast
@@ -13,6 +14,7 @@ from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtl
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_PROFILES
 
 from signaling.media.port import Way
+from signaling.media.shared_state import UplinkState
 from signaling.media.srtp import Srtp, SrtpRefused
 
 CONSENT_S = 15.0
@@ -27,6 +29,7 @@ PACKETS_TO_FOLLOW = 3
 be stragglers of a way just left."""
 DTLS_QUEUE_MAX = 32
 TRANSACTIONS_KEPT = 256
+_ids = itertools.count(1)
 
 
 class LinkOwner(Protocol):
@@ -38,6 +41,10 @@ class LinkOwner(Protocol):
 
     def link_lost(self, link: "Link", reason: str) -> None:
         """The link is dead; told once."""
+        ...
+
+    def link_moved(self, link: "Link") -> None:
+        """The link's address is another one."""
         ...
 
     def rtp_arrived(self, link: "Link", data: bytes, at: float) -> None:
@@ -75,6 +82,7 @@ class Link:
         # RFC 8839 section 5.4: at least 4 characters of ufrag, 22 of password.
         self.ufrag = secrets.token_hex(4)
         self.password = secrets.token_hex(16)
+        self.state = UplinkState(id=next(_ids))
         self.way: Way | None = None
         self.connected = False
         self.lost = False
@@ -92,8 +100,8 @@ class Link:
         # 128-bit GCM costs a third less than HMAC-SHA1 and is as strong as the P-256 certificates need.
         self._dtls._srtp_profiles = sorted(SRTP_PROFILES, key=lambda profile: profile is not SRTP_AEAD_AES_128_GCM)
         self._dtls.on("statechange", self._dtls_changed)
-        self._receive: Srtp | None = None
-        self._send: Srtp | None = None
+        self.receiving: Srtp | None = None
+        self.sending: Srtp | None = None
         self._fingerprints: tuple[tuple[str, str], ...] | None = None
 
     # --- The port's side
@@ -112,10 +120,13 @@ class Link:
         return True
 
     def _follow(self, way: Way, at: float) -> None:
+        moved = self.way is not None and self.way.key != way.key
         self.way = way
         self._way_checked_at = at
         self._from_elsewhere = 0
         self._way_known.set()
+        if moved:
+            self._owner.link_moved(self)
 
     def dtls_arrived(self, data: bytes) -> None:
         """Queue a DTLS record; those that come before the answer wait here."""
@@ -131,22 +142,27 @@ class Link:
         a check: so the way that its packets take is followed as well. They are authentic and no copies, and the
         address passed a check before.
         """
-        if self._receive is None:
+        if self.receiving is None:
             self._drops["srtp_too_early"] += 1
             return
         control = 191 < data[1] < 224  # RFC 5761 section 4
         try:
-            plain = self._receive.unprotect_rtcp(data) if control else self._receive.unprotect(data)
+            plain = self.receiving.unprotect_rtcp(data) if control else self.receiving.unprotect(data)
         except SrtpRefused:
             # Tampered, replayed, cut or too long: libsrtp does not say more than that to us.
             self._drops["srtp_refused"] += 1
             return
-        if way is not self.way:
-            self._from_elsewhere += 1
+        if way is self.way:
+            self.state.heard = 1
+        else:
+            self._from_elsewhere = 1 if self.state.heard else self._from_elsewhere + 1
+            self.state.heard = 0
             if self._from_elsewhere >= PACKETS_TO_FOLLOW:
                 self._follow(way, at)
-        elif self._from_elsewhere:
-            self._from_elsewhere = 0
+        self.plain_arrived(plain, at, control=control)
+
+    def plain_arrived(self, plain: bytes, at: float, *, control: bool) -> None:
+        """Hand a packet on whose authenticity holds."""
         if control:
             self._owner.rtcp_arrived(self, plain, at)
         else:
@@ -163,10 +179,10 @@ class Link:
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt and send an RTP packet."""
-        if self._send is None:
+        if self.sending is None:
             return
         try:
-            data = self._send.protect(packet)
+            data = self.sending.protect(packet)
         except SrtpRefused:
             self._drops["protect_failed"] += 1
         else:
@@ -174,10 +190,10 @@ class Link:
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send an RTCP packet."""
-        if self._send is None:
+        if self.sending is None:
             return
         try:
-            self.send(self._send.protect_rtcp(packet))
+            self.send(self.sending.protect_rtcp(packet))
         except SrtpRefused:
             self._drops["protect_failed"] += 1
 
@@ -208,8 +224,8 @@ class Link:
             self._lose("handshake_failed")
             return
         if self._dtls.state == "connected" and not self.lost:
-            self._receive = Srtp(self._dtls._rx_srtp)
-            self._send = Srtp(self._dtls._tx_srtp)
+            self.receiving = Srtp(self._dtls._rx_srtp)
+            self.sending = Srtp(self._dtls._tx_srtp)
             self.connected = True
             self._owner.link_connected(self)
 
@@ -248,8 +264,8 @@ class Link:
 
     def _stop_using(self) -> None:
         self.connected = False
-        self._receive = None
-        self._send = None
+        self.receiving = None
+        self.sending = None
 
     def _wake_reader(self) -> None:
         """End whoever waits for a record, making room when the queue is full."""

@@ -36,7 +36,7 @@ class Participant:
         """Under which payload types it sends, by its last answer: the first is its choice."""
         self.unable: set[int] = set()
         """Payload types that it was asked for and does not send."""
-        self.uplink = UplinkFeedback()
+        self.uplink = UplinkFeedback(link.state)
         self.downlink = Downlink()
         self.receiving: dict[int, SentNumbers] = {}
         """What it gets, by SSRC: only what its last answer agreed to."""
@@ -153,6 +153,10 @@ class Participant:
     def stream(self, kind: Kind) -> Stream | None:
         """Return the seat's own stream of a kind."""
         return next((stream for stream in self.streams.values() if stream.kind == kind), None)
+
+    def takes_as_it_is(self, stream: Stream) -> bool:
+        """Tell whether a stream's packets go to this seat with nothing changed but their transport-wide number."""
+        return stream.payload_type != RED or stream.ssrc not in self.plain
 
     def forward(self, stream: Stream, sequence: int, data: bytes, numbered: int, at: float) -> None:
         """Send one of another seat's packets to this one. `numbered`: where the sender's own number stands, or -1."""

@@ -3,6 +3,7 @@
 A socket bound to every address answers from the wrong one when the peer came to another, and browsers drop that: so
 there is one socket an address. Sockets are plain and non-blocking, and read until empty in one wake-up, which costs
 less than a callback a datagram. Everything that cannot be placed is dropped and counted under a name, never raised.
+Where the express lane is built (`express`), it reads, and this port handles what it hands up.
 
 RFC 8445 (ICE; a lite agent only answers checks), RFC 8489 (STUN), RFC 7983 (telling protocols apart by a first byte).
 """
@@ -19,7 +20,9 @@ from typing import Protocol
 from aioice import stun
 from pylibsrtp._binding import ffi
 
+from signaling.media.express import READ_MAX, Express, Handed
 from signaling.media.sending import Address, Outbox, Way
+from signaling.media.shared_state import UplinkState
 
 __all__ = ["Address", "LinkEnd", "Port", "PortInUse", "Way"]
 
@@ -29,9 +32,9 @@ RECEIVE_BUFFER_BYTES = 8 << 20
 DATAGRAMS_A_WAKE_UP_MAX = 512
 """Then the loop's other work gets its turn; what is left wakes it up again."""
 DATAGRAM_BYTES_MAX = 2048
-REST_BELOW_S = 0.002
+REST_BELOW_S = 0.004
 """Wake-ups nearer to each other than this are too many,"""
-REST_S = 0.001
+REST_S = 0.002
 """and then this much rest gathers several datagrams into one. Costs that much delay, and only under load."""
 _ARRIVED = ffi.buffer(ffi.new("char[]", DATAGRAM_BYTES_MAX))
 """Received into, and cut from: `recvfrom` would make a 2 KiB object for every datagram and then shrink it."""
@@ -51,6 +54,7 @@ class LinkEnd(Protocol):
 
     ufrag: str
     password: str
+    state: UplinkState
 
     def check_passed(self, way: Way, *, nominated: bool, transaction: bytes, at: float) -> bool:
         """A check with valid integrity came; return False when it is a copy from somewhere else."""
@@ -64,18 +68,24 @@ class LinkEnd(Protocol):
         """Take an SRTP or SRTCP packet that arrived at monotonic second `at` on a way whose check passed."""
         ...
 
+    def plain_arrived(self, data: bytes, at: float, *, control: bool) -> None:
+        """Take an RTP or RTCP packet whose authenticity holds, from the link's current address."""
+        ...
+
 
 class Port:
     """Owns the sockets. `drops` counts, by reason, what was not used."""
 
-    def __init__(self, addresses: tuple[str, ...], port: int) -> None:
+    def __init__(self, addresses: tuple[str, ...], port: int, express: Express | None = None) -> None:
         if not addresses:
             raise ValueError("at least one address is needed")
         self.addresses = addresses
         self.port = port
         self.drops: Counter[str] = Counter()
         self._sockets: list[socket.socket] = []
+        self._express = express
         self._links: dict[str, LinkEnd] = {}
+        self._links_by_id: dict[int, LinkEnd] = {}
         self._ways: OrderedDict[tuple[int, Address], tuple[LinkEnd, Way]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outbox = Outbox(self.drops)
@@ -102,15 +112,18 @@ class Port:
             sock.close()
         self._sockets = []
         self._links.clear()
+        self._links_by_id.clear()
         self._ways.clear()
 
     def add(self, link: LinkEnd) -> None:
         """Let checks for the link's ufrag in."""
         self._links[link.ufrag] = link
+        self._links_by_id[link.state.id] = link
 
     def remove(self, link: LinkEnd) -> None:
         """Forget the link and every address it came from."""
         self._links.pop(link.ufrag, None)
+        self._links_by_id.pop(link.state.id, None)
         for key in [key for key, (owner, _) in self._ways.items() if owner is link]:
             del self._ways[key]
 
@@ -139,6 +152,35 @@ class Port:
     def _read(self, index: int, sock: socket.socket) -> float:
         """Read until nothing is left, and send at the end what that gave rise to. Returns when it began."""
         at = time.monotonic()
+        if self._express is not None:
+            self._read_express(self._express, index, sock.fileno(), at)
+        else:
+            self._read_plainly(index, sock, at)
+        return at
+
+    def _read_express(self, express: Express, index: int, descriptor: int, at: float) -> None:
+        for _ in range(DATAGRAMS_A_WAKE_UP_MAX // READ_MAX):
+            count = express.read(descriptor, at)
+            self._read_count += count
+            self._outbox.hold()
+            try:
+                for kind, data, uplink_id, address in express.handed_up():
+                    try:
+                        if address is not None:
+                            self.datagram_arrived(index, data, address, at)
+                        elif (link := self._links_by_id.get(uplink_id)) is not None:
+                            link.plain_arrived(data, at, control=kind == Handed.RTCP)
+                    except Exception:
+                        self._failed()
+            finally:
+                # First what was carried: what was handed up of the same stream came after it.
+                express.flush()
+                self._outbox.release()
+            if count < READ_MAX:
+                break
+        express.count_into(self.drops)
+
+    def _read_plainly(self, index: int, sock: socket.socket, at: float) -> None:
         receive = sock.recvfrom_into
         self._outbox.hold()
         try:
@@ -155,13 +197,15 @@ class Port:
                 try:
                     self.datagram_arrived(index, _ARRIVED[:size], address, at)
                 except Exception:
-                    # One datagram that trips the code must not cost everybody theirs. Told, but not once a packet.
-                    self.drops["internal"] += 1
-                    if self.drops["internal"] <= FAULTS_LOGGED_MAX:
-                        logger.exception("a datagram could not be handled")
+                    self._failed()
         finally:
             self._outbox.release()
-        return at
+
+    def _failed(self) -> None:
+        """One datagram has tripped the code, which must not cost everybody theirs. Told, but not once a packet."""
+        self.drops["internal"] += 1
+        if self.drops["internal"] <= FAULTS_LOGGED_MAX:
+            logger.exception("a datagram could not be handled")
 
     def datagram_arrived(self, index: int, data: bytes, address: Address, at: float) -> None:
         """Place one datagram: by its first byte and by the address it came from (RFC 7983)."""

@@ -24,6 +24,8 @@ from signaling.media.events import (
     StatsMeasured,
 )
 from signaling.media.exchange import Exchange
+from signaling.media.express import Express
+from signaling.media.lanes import Lanes
 from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
@@ -46,6 +48,11 @@ class Plane(Protocol):
     @property
     def drops(self) -> Counter[str]:
         """What was dropped, counted by reason."""
+        ...
+
+    @property
+    def express(self) -> Express | None:
+        """The port's express lane, where there is one."""
         ...
 
     def new_link(self, owner: "Hearing") -> Link:
@@ -75,7 +82,8 @@ class Hearing:
         self.recorder = recorder
         self._plane = plane
         self._on_event = on_event
-        self._exchange = Exchange()
+        self._lanes = Lanes(plane.express, recorder.intake, self._extraordinary)
+        self._exchange = Exchange(self._lanes.close)
         self._control = Control(self._exchange, recorder)
         self._offer_ids: dict[str, int] = {}
         self._gatherers: dict[int, list[KeyframeGatherer]] = {}
@@ -121,6 +129,7 @@ class Hearing:
             self._exchange.muted.add(seat_id)
         else:
             self._exchange.muted.discard(seat_id)
+        self._lanes.close()
         self.recorder.note({"event": "Muted" if muted else "Unmuted", "seat_id": seat_id})
 
     def _drop_link(self, person: Participant) -> None:
@@ -236,6 +245,7 @@ class Hearing:
         if number is None:
             number = self._declare(stream.seat_id, stream.ssrc, payload_type)
         stream.turn(payload_type, number, at)
+        self._lanes.close()
 
     def _welcome(self, person: Participant) -> None:
         """Get keyframes of everything that the person has begun to receive, now and once more a little later."""
@@ -278,6 +288,10 @@ class Hearing:
             return
         self.recorder.note({"event": "LinkLost", "seat_id": person.seat_id, "reason": reason})
         self._on_event(LinkLost(self.hearing_id, person.seat_id, reason))
+
+    def link_moved(self, link: Link) -> None:
+        """Let ordinary packets in from the new address only."""
+        self._lanes.close()
 
     def rtp_arrived(self, link: Link, data: bytes, at: float) -> None:
         """Journal a packet and send it to everybody who agreed to get it."""
@@ -372,6 +386,7 @@ class Hearing:
 
     def turn(self, at: float) -> None:
         """Ask senders for what is missing, and give up silent links. Every 40 ms or so."""
+        self._lanes.place(self._exchange)
         for person in list(self._exchange.people.values()):
             if person.link.lost:
                 continue
@@ -409,6 +424,7 @@ class Hearing:
             return None
         gatherer = KeyframeGatherer()
         waiting.append(gatherer)
+        self._lanes.close()
         stream.want_keyframe()
         return gatherer
 
@@ -419,3 +435,8 @@ class Hearing:
             for ssrc, waiting in self._gatherers.items()
             if waiting != [gatherer]
         }
+        self._lanes.close()
+
+    def _extraordinary(self, stream: Stream) -> bool:
+        """Tell whether a stream's packets are to be dropped, or looked at one by one."""
+        return self._exchange.silenced(stream) or stream.ssrc in self._gatherers

@@ -53,6 +53,11 @@ class Way:
         self._socket = sock
         self._outbox = outbox
 
+    @property
+    def descriptor(self) -> int:
+        """The socket's file descriptor."""
+        return self._socket.fileno()
+
     def send(self, data: bytes) -> None:
         """Send a datagram, at the end of the wake-up when there is one."""
         outbox = self._outbox

@@ -33,6 +33,11 @@ class Srtp:
         """Kept, for libsrtp's memory goes with it."""
         self._context = session._srtp[0]
 
+    @property
+    def address(self) -> int:
+        """Where libsrtp keeps the session; good as long as this object lives."""
+        return int(_binding.ffi.cast("uintptr_t", self._context))
+
     def protect(self, packet: bytes) -> bytes:
         """Encrypt an RTP packet. Raises SrtpRefused."""
         return self._run(_binding.lib.srtp_protect, packet)

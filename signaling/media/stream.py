@@ -5,11 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from signaling.media import h264, rtp
-from signaling.media.codecs import H264, Kind
+from signaling.media.codecs import H264, VP8, Kind
 from signaling.media.congestion import signed16
+from signaling.media.shared_state import (
+    HISTORY_MAX,
+    HISTORY_SOUND_MAX,
+    SLOT_BYTES,
+    SLOT_SOUND_BYTES,
+    FlowState,
+    History,
+    address_of,
+)
 
-HISTORY_MAX = 256
-"""Packets kept for receivers that lost them: at least a second of 720p."""
 GAP_MAX = 150
 """A longer gap is an outage; asking for all of it again would only drown what comes after."""
 NACK_FIRST_S = 0.01
@@ -19,6 +26,9 @@ KEYFRAME_AGAIN_S = 0.5
 KEYFRAME_TRIES_MAX = 20
 TURN_EVERY_S = 1.0
 """A picture's codec changes when people come or go; more often than this is no browser's doing."""
+_SOUND = 0
+_FLOW_CODECS = {VP8: 1, H264: 2}
+"""`enum codec` of the express lane, which must know a keyframe when it sees one."""
 KEYFRAME_EVERY_S = 15.0
 """So that a recording can be sought through, and a receiver that lost its way finds it again."""
 
@@ -52,11 +62,12 @@ class Stream:
         """What that has for a number in the journal."""
         self.numbers = {payload_type: number}
         self._turned_at = -1e9
-        self._second = Second()
-        self._highest: int | None = None
+        self.flow = FlowState(ssrc=ssrc, highest=-1, keyframe_at=-1.0)
         self._missing: dict[int, _Missing] = {}
-        self._kept = HISTORY_MAX if kind == "video" else 64
-        self._history: list[bytes | None] = [None] * self._kept
+        sizes = (HISTORY_MAX, SLOT_BYTES) if kind == "video" else (HISTORY_SOUND_MAX, SLOT_SOUND_BYTES)
+        self._history = History(*sizes)
+        self._history.lend(self.flow)
+        self._name_flow()
         self._keyframe_wanted = False
         self._keyframe_tries = 0
         self._keyframe_asked_at = -1e9
@@ -64,28 +75,20 @@ class Stream:
 
     def take(self, head: rtp.RtpHead, data: bytes, at: float) -> None:
         """Note a packet: gaps before it, its place in the history, a keyframe that begins with it."""
-        second = self._second
-        second.received += 1
-        second.bytes += len(data)
-        sequence = head.sequence
-        highest = self._highest
-        if highest is not None and highest + 1 & 0xFFFF == sequence:
-            self._highest = highest + 1
-            second.expected += 1
-        else:
-            self._place(sequence, at)
-        self._history[sequence % self._kept] = data
+        flow = self.flow
+        flow.received += 1
+        flow.octets += len(data)
+        self._place(head.sequence, at)
+        self._history.keep(head.sequence, data)
         if self.kind == "audio":
             self._hear(data)
         elif head.payload_type == H264:
             if h264.begins_h264_keyframe(data, head.payload_at):
-                self._keyframe_came_at = at
-                self._keyframe_wanted = False
+                flow.keyframe_at = at
         elif rtp.begins_vp8_frame(data, head.payload_at):
             piece = rtp.read_vp8(rtp.payload_of(data, head))
             if piece is not None and piece.keyframe:
-                self._keyframe_came_at = at
-                self._keyframe_wanted = False
+                flow.keyframe_at = at
 
     def may_turn(self, sequence: int, at: float) -> bool:
         """Tell whether a packet of another payload type begins a change of codec: not when it is late, nor too often.
@@ -94,7 +97,7 @@ class Stream:
         """
         if self.kind == "audio":
             return True
-        late = self._highest is not None and signed16(sequence - self._highest) <= 0
+        late = self.flow.highest >= 0 and signed16(sequence - self.flow.highest) <= 0
         return not late and at - self._turned_at >= TURN_EVERY_S
 
     def turn(self, payload_type: int, number: int, at: float) -> None:
@@ -102,44 +105,55 @@ class Stream:
         self.payload_type = payload_type
         self.number = self.numbers[payload_type] = number
         self._turned_at = at
+        self._name_flow()
+
+    def _name_flow(self) -> None:
+        """Tell the express lane what it may take for an ordinary packet of this stream."""
+        self.flow.payload_types[:] = (self.payload_type, self.payload_type)
+        self.flow.source = self.number
+        self.flow.codec = _FLOW_CODECS.get(self.payload_type, _SOUND)
 
     def misses(self, sequence: int) -> bool:
         """Tell whether a packet is being asked for."""
-        return self._highest is not None and self._highest + signed16(sequence - self._highest) in self._missing
+        highest = self.flow.highest
+        return highest >= 0 and highest + signed16(sequence - highest) in self._missing
 
     def _place(self, sequence: int, at: float) -> None:
-        if self._highest is None:
-            self._highest = sequence
-            self._second.expected += 1
+        flow = self.flow
+        if flow.highest < 0:
+            # One turn of the numbers up: a packet that comes late may lie before the first.
+            flow.highest = 0x10000 + sequence
+            flow.expected += 1
             return
-        ahead = signed16(sequence - self._highest)
+        ahead = signed16(sequence - flow.highest)
         if ahead <= 0:
-            self._missing.pop(self._highest + ahead, None)
+            self._missing.pop(flow.highest + ahead, None)
             return
-        self._second.expected += ahead
+        flow.expected += ahead
         if ahead - 1 > GAP_MAX:
             self._missing.clear()
             self._gave_up(at)
         else:
-            for lost in range(self._highest + 1, self._highest + ahead):
+            for lost in range(flow.highest + 1, flow.highest + ahead):
                 self._missing[lost] = _Missing(at + NACK_FIRST_S)
-        self._highest += ahead
+        flow.highest += ahead
 
     def _hear(self, data: bytes) -> None:
         place = rtp.extension_at(data, rtp.AUDIO_LEVEL_ID)
         if place >= 0:
             # RFC 6464: the level in -dBov, so that 127 is silence.
-            self._second.level = max(self._second.level, 127 - (data[place] & 0x7F))
+            self.flow.level = max(self.flow.level, 127 - (data[place] & 0x7F))
 
     def take_second(self) -> "Second":
         """Return what was counted since the last call."""
-        second, self._second = self._second, Second()
+        flow = self.flow
+        second = Second(flow.octets, flow.expected, flow.received, flow.level)
+        flow.octets = flow.expected = flow.received = flow.level = 0
         return second
 
     def sent_again(self, sequence: int) -> bytes | None:
         """Return a packet of the history."""
-        data = self._history[sequence % self._kept]
-        return data if data is not None and int.from_bytes(data[2:4], "big") == sequence else None
+        return self._history.find(sequence)
 
     def missing_now(self, at: float) -> list[int]:
         """Return the sequence numbers to ask the sender for at monotonic second `at`; gives up on old ones."""
@@ -170,6 +184,9 @@ class Stream:
 
     def keyframe_due(self, at: float) -> bool:
         """Tell whether to ask now, and note that it was asked."""
+        if self.flow.keyframe_at >= 0:
+            self._keyframe_came_at, self.flow.keyframe_at = self.flow.keyframe_at, -1.0
+            self._keyframe_wanted = False
         came_at = self._keyframe_came_at
         if not self._keyframe_wanted and came_at is not None and at - came_at > KEYFRAME_EVERY_S:
             self.want_keyframe()
@@ -194,6 +211,7 @@ class SentNumbers:
 
     def __init__(self) -> None:
         self._numbers = array("q", [-1]) * HISTORY_MAX
+        self.address = address_of(self._numbers)
 
     def note(self, sequence: int, number: int) -> None:
         """Remember; the oldest is forgotten."""

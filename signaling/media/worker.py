@@ -13,6 +13,7 @@ from aiortc import RTCCertificate
 from records.journal import JournalPosition, JournalWriter
 from records.journal_reading import Json
 from signaling.media.events import MediaEvent, MediaRefused, MediaSettings, Still, StillUnavailable
+from signaling.media.express import Express
 from signaling.media.link import Link
 from signaling.media.port import Port
 from signaling.media.recorder import Recorder
@@ -36,11 +37,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class MediaWorker:
     """All media of this process: one port, any number of hearings.
 
-    `on_event` is called on the loop and must not block.
+    `on_event` is called on the loop and must not block. `plainly`: without the express lane, even where it is built.
     """
 
-    def __init__(self, settings: MediaSettings, on_event: Callable[[MediaEvent], None]) -> None:
-        self._port = Port(settings.addresses, settings.port)
+    def __init__(
+        self, settings: MediaSettings, on_event: Callable[[MediaEvent], None], *, plainly: bool = False
+    ) -> None:
+        self._express = None if plainly else Express.build()
+        self._port = Port(settings.addresses, settings.port, self._express)
         self._listener = on_event
         self._hearings: dict[str, Hearing] = {}
         self._recordings: dict[str, asyncio.Event] = {}
@@ -89,6 +93,8 @@ class MediaWorker:
             await asyncio.wait({self._runner})
         self._runner = None
         self._port.close()
+        if self._express is not None:
+            self._express.free()
         self._threads.shutdown(wait=False)
 
     async def _run(self, ready: asyncio.Event) -> None:
@@ -126,6 +132,11 @@ class MediaWorker:
                 continue
 
     # --- What hearings need (Plane)
+
+    @property
+    def express(self) -> Express | None:
+        """The port's express lane, where it is built."""
+        return self._express
 
     def new_link(self, owner: Hearing) -> Link:
         """Make a link and open the port for it."""

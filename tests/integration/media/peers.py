@@ -3,13 +3,22 @@
 import asyncio
 import fractions
 import math
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
-from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+import pytest
+from aioice.ice import StunProtocol
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import MediaStreamError
 
 from records.journal import JournalWriter, Packet, Source, SteadyClock, read_journal
@@ -101,23 +110,57 @@ class Plane:
         ]
 
 
-async def open_plane(directory: Path, addresses: tuple[str, ...] = ("127.0.0.1",)) -> Plane:
-    """Start a worker with one open hearing that records into `directory`."""
+async def open_plane(directory: Path, addresses: tuple[str, ...] = ("127.0.0.1",), *, plainly: bool = False) -> Plane:
+    """Start a worker with one open hearing that records into `directory`; `plainly`: without the express lane."""
     events: list[MediaEvent] = []
-    worker = MediaWorker(MediaSettings(addresses, 0), events.append)
+    worker = MediaWorker(MediaSettings(addresses, 0), events.append, plainly=plainly)
     await worker.start()
     await worker.open_hearing(HEARING, JournalWriter.open(directory, HEARING, clock=SteadyClock()))
     return Plane(worker, events, directory)
 
 
+def lose(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    up: Callable[[bytes], bool] | None = None,
+    down: Callable[[bytes], bool] | None = None,
+) -> None:
+    """Let the peers' lines lose the datagrams that `up` (to the relay) and `down` (from it) choose."""
+    send, received = StunProtocol.send_data, StunProtocol.datagram_received
+
+    async def lossy_send(self: StunProtocol, data: bytes, address: tuple[str, int]) -> None:
+        if up is None or not up(data):
+            await send(self, data, address)
+
+    def lossy_received(self: StunProtocol, data: bytes, address: tuple[str, int]) -> None:
+        if down is None or not down(data):
+            received(self, data, address)
+
+    monkeypatch.setattr(StunProtocol, "send_data", lossy_send)
+    monkeypatch.setattr(StunProtocol, "datagram_received", lossy_received)
+
+
 class Peer:
     """Somebody with a browser, played by aiortc."""
 
-    def __init__(self, plane: Plane, seat_id: str, *, shade: int = 90, camera: bool = True) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        seat_id: str,
+        *,
+        shade: int = 90,
+        camera: bool = True,
+        prefers: str = "VP8",
+        lacks: int | None = None,
+    ) -> None:
         self.plane = plane
         self.seat_id = seat_id
         self.shade = shade
         self.camera = camera
+        self.prefers = prefers
+        """In which codec it sends its picture, if it may choose."""
+        self.lacks = lacks
+        """A payload type that its browser has no codec for."""
         self.pictures: dict[str, list[int]] = {}
         """The shades seen, by the seat that showed them."""
         self.sounds: dict[str, int] = {}
@@ -177,14 +220,16 @@ class Peer:
 
         pc.remove_all_listeners("track")
         pc.on("track", on_track)
-        await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        sdp = h264_first(offer.sdp) if self.prefers == "H264" else offer.sdp
+        await pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         if fresh:
             pc.addTrack(Tone())
             if self.camera:
                 pc.addTrack(MovingPicture(self.shade))
         await pc.setLocalDescription(await pc.createAnswer())
+        answer = pc.localDescription.sdp if self.lacks is None else without(pc.localDescription.sdp, self.lacks)
         try:
-            await self.plane.worker.take_answer(HEARING, self.seat_id, offer.offer_id, pc.localDescription.sdp)
+            await self.plane.worker.take_answer(HEARING, self.seat_id, offer.offer_id, answer)
         except MediaRefused as refused:
             assert refused.code == "answer_stale"
 
@@ -200,6 +245,18 @@ class Peer:
                     self.sounds[seat] = self.sounds.get(seat, 0) + loud
         except MediaStreamError:
             return
+
+
+def h264_first(offer: str) -> str:
+    """Return an offer as somebody reads it who prefers H.264; aiortc answers in the order of the `rtpmap` lines."""
+    swap = r"(a=rtpmap:96 VP8/90000)((?:(?!\r\nm=).)*?)(a=rtpmap:98 H264/90000)"
+    return re.sub(swap, r"\3\2\1", offer, count=1, flags=re.DOTALL)
+
+
+def without(answer: str, payload_type: int) -> str:
+    """Return an answer as a browser without that codec gives it."""
+    answer = re.sub(rf"^(m=video.*?) {payload_type}\b", r"\1", answer, flags=re.MULTILINE)
+    return re.sub(rf"^a=(rtpmap|fmtp|rtcp-fb):{payload_type} .*\r\n", "", answer, flags=re.MULTILINE)
 
 
 def video_numbers(directory: Path, seat_id: str) -> set[int]:

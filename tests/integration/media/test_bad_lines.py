@@ -16,14 +16,20 @@ from records.journal import JournalFault, JournalWriter, SteadyClock, read_journ
 from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
 from signaling.media.link import Link
 from signaling.media.playback import remux
-from signaling.media.port import Port, Way
 from signaling.media.rtp import is_rtcp
-from tests.integration.media.peers import HEARING, Peer, Plane, open_plane, video_numbers
+from tests.integration.media.peers import HEARING, Peer, Plane, lose, open_plane, video_numbers
 
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
     plane = await open_plane(tmp_path / "journal")
+    yield plane
+    await plane.worker.stop()
+
+
+@pytest.fixture(params=["express", "plain"])
+async def way(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
+    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
     yield plane
     await plane.worker.stop()
 
@@ -42,19 +48,19 @@ def every(count: int) -> Callable[[bytes], bool]:
 
 
 async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
-    plane: Plane, monkeypatch: pytest.MonkeyPatch
+    way: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plane = way
     lost = every(10)
     dropped = []
-    arrived = Port.datagram_arrived
 
-    def lossy(self: Port, index: int, data: bytes, address: object, at: float) -> None:
+    def loses(data: bytes) -> bool:
         if lost(data):
             dropped.append(data)
-        else:
-            arrived(self, index, data, address, at)  # type: ignore[arg-type]
+            return True
+        return False
 
-    monkeypatch.setattr(Port, "datagram_arrived", lossy)
+    lose(monkeypatch, up=loses)
     async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
         await host.join()
         await applicant.join()
@@ -70,22 +76,22 @@ async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
 
 
 async def test_a_lossy_downlink_is_mended_out_of_the_relays_history(
-    plane: Plane, monkeypatch: pytest.MonkeyPatch
+    way: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plane = way
     lost = every(10)
     dropped = []
-    send = Way.send
     again = Counter[bytes]()
 
-    def lossy(self: Way, data: bytes) -> None:
+    def loses(data: bytes) -> bool:
         if 127 < data[0] < 192 and not is_rtcp(data):
             again[data] += 1
         if lost(data):
             dropped.append(data)
-        else:
-            send(self, data)
+            return True
+        return False
 
-    monkeypatch.setattr(Way, "send", lossy)
+    lose(monkeypatch, down=loses)
     async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
         await host.join()
         await applicant.join()

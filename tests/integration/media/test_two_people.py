@@ -20,7 +20,15 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
     await plane.worker.stop()
 
 
-async def test_two_people_see_and_hear_each_other_and_both_are_in_the_journal(plane: Plane) -> None:
+@pytest.fixture(params=["express", "plain"])
+async def way(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
+    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
+    yield plane
+    await plane.worker.stop()
+
+
+async def test_two_people_see_and_hear_each_other_and_both_are_in_the_journal(way: Plane) -> None:
+    plane = way
     async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
         await host.join()
         await applicant.join()

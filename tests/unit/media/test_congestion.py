@@ -2,6 +2,7 @@
 
 from signaling.media import rtp
 from signaling.media.congestion import CAP_MIN_BPS, Downlink, UplinkFeedback
+from signaling.media.shared_state import UplinkState
 
 
 class Line:
@@ -10,7 +11,7 @@ class Line:
     def __init__(self, bps: float, *, lose_every: int = 0, delay_s: float = 0.02) -> None:
         self.bps = bps
         self.downlink = Downlink()
-        self._feedback = UplinkFeedback()
+        self._feedback = UplinkFeedback(UplinkState())
         self._free_at = 0.0
         self._count = 0
         self._lose_every = lose_every

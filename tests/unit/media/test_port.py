@@ -30,6 +30,7 @@ class Nobody:
     def __init__(self) -> None:
         self.arrived = 0
         self.lost: list[str] = []
+        self.moves = 0
 
     def link_connected(self, link: Link) -> None:
         raise AssertionError("nobody shook hands")
@@ -42,6 +43,9 @@ class Nobody:
 
     def rtcp_arrived(self, link: Link, data: bytes, at: float) -> None:
         self.arrived += 1
+
+    def link_moved(self, link: Link) -> None:
+        self.moves += 1
 
 
 class Deaf(socket.socket):
@@ -169,7 +173,7 @@ class Open:
 @pytest.fixture
 def talking(port: Port, link: Link) -> Link:
     """A link whose media flows from the phone's first address; its second has passed a check."""
-    link._receive = Open()  # type: ignore[assignment]
+    link.receiving = Open()  # type: ignore[assignment]
     port.datagram_arrived(0, check(link, nominated=False), ELSEWHERE, 1.0)
     port.datagram_arrived(0, check(link), PHONE, 1.0)
     port.datagram_arrived(0, b"\x80" + bytes(50), PHONE, 1.0)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from signaling.media import rtp
 from signaling.media.congestion import UplinkFeedback, read_feedback
+from signaling.media.shared_state import UplinkState
 
 
 def packet(extensions: bytes = b"", *, sequence: int = 7, payload: bytes = b"sound") -> bytes:
@@ -135,7 +136,7 @@ def test_no_bytes_make_a_parser_raise(data: bytes) -> None:
     gaps=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 300_000)), min_size=1, max_size=60),
 )
 def test_feedback_tells_every_arrival_and_every_loss(first: int, gaps: list[tuple[int, int]]) -> None:
-    feedback = UplinkFeedback()
+    feedback = UplinkFeedback(UplinkState())
     number, at_us = first, 5_000_000
     arrivals: dict[int, int] = {}
     for step, wait_us in gaps:
