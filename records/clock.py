@@ -1,5 +1,6 @@
 """The one source of "now", so that tests can say what time it is."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -19,6 +20,21 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present instant, aware and in UTC."""
         return datetime.now(UTC)
+
+
+class SteadyClock:
+    """A clock set once from the machine's and then driven by its monotonic counter.
+
+    A wall clock that is set in mid-hearing would move every later second of the recording.
+    """
+
+    def __init__(self) -> None:
+        self._set_at = datetime.now(UTC)
+        self._counter_ns = time.monotonic_ns()
+
+    def now(self) -> datetime:
+        """Return the present instant, aware and in UTC."""
+        return self._set_at + timedelta(microseconds=(time.monotonic_ns() - self._counter_ns) // 1000)
 
 
 @dataclass

@@ -29,7 +29,6 @@ import json
 import os
 import struct
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,7 +76,6 @@ __all__ = [
     "SegmentStart",
     "SegmentSummary",
     "Source",
-    "SteadyClock",
     "canonical_json",
     "read_journal",
     "segments",
@@ -101,21 +99,6 @@ class JournalFull(JournalError):
 
     def __init__(self) -> None:
         super().__init__("journal_full")
-
-
-class SteadyClock:
-    """A clock set once from the machine's and then driven by its monotonic counter.
-
-    A wall clock that is set in mid-hearing would move every later second of the recording.
-    """
-
-    def __init__(self) -> None:
-        self._set_at = datetime.now(UTC)
-        self._counter_ns = time.monotonic_ns()
-
-    def now(self) -> datetime:
-        """Return the present instant, aware and in UTC."""
-        return self._set_at + timedelta(microseconds=(time.monotonic_ns() - self._counter_ns) // 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import assert_never
 
-from records.journal import JournalError, JournalWriter, SteadyClock
+from records.clock import SteadyClock
+from records.journal import JournalError, JournalWriter
 from signaling.media.events import (
     JournalFlushed,
     MediaEvent,

@@ -9,7 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from records.journal import JournalWriter, SteadyClock
+from records.clock import SteadyClock
+from records.journal import JournalWriter
 from signaling.media.events import JournalTrouble, LinkConnected, LinkLost, MediaEvent, MediaSettings, OfferReady
 from signaling.media.worker import MediaWorker
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from records.journal import JournalWriter, SteadyClock
+from records.clock import SteadyClock
+from records.journal import JournalWriter
 from records.refusals import Refusal
 from signaling.lines import Lines
 from signaling.media.events import (

@@ -21,7 +21,8 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from records.journal import JournalWriter, Packet, Source, SteadyClock, read_journal
+from records.clock import SteadyClock
+from records.journal import JournalWriter, Packet, Source, read_journal
 from signaling.media.congestion import signed16
 from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
 from signaling.media.rtp import is_rtcp

@@ -12,7 +12,8 @@ import av
 import pytest
 
 from records import journal as journal_module
-from records.journal import JournalFault, JournalWriter, SteadyClock, read_journal
+from records.clock import SteadyClock
+from records.journal import JournalFault, JournalWriter, read_journal
 from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
 from signaling.media.link import Link
 from signaling.media.playback import remux

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from records.journal import JournalWriter, SteadyClock
+from records.clock import SteadyClock
+from records.journal import JournalWriter
 from records.journal_reading import Event, JournalFault, Packet, Source, read_journal
 from records.manifests import compose, seal_directory, survey
 from records.signing import SigningKey

@@ -218,7 +218,8 @@ def test_whatever_stands_in_a_segment_reading_it_raises_nothing(
 WRITER = """
 import sys
 from pathlib import Path
-from records.journal import JournalWriter, SteadyClock
+from records.clock import SteadyClock
+from records.journal import JournalWriter
 writer = JournalWriter.open(Path(sys.argv[1]), "h1", clock=SteadyClock())
 source = writer.declare_source(seat_id="gao", kind="audio", ssrc=7, payload_type=111, codec="opus", clock_rate=48000)
 for count in range(1, 1_000_000):
