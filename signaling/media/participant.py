@@ -15,6 +15,10 @@ from signaling.media.stream import SentNumbers, Stream
 SECTIONS_MAX = 96
 """Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description."""
 REPORTS_KEPT = 16
+RED_BPS_MIN = 100_000
+"""On a thinner line what redundancy costs (some 30 kbit/s) would be lost by the sound itself, or by the picture."""
+RED_AGAIN_BPS = 150_000
+RED_AGAIN_S = 5.0
 OWN_MIDS: dict[Kind, str] = {"audio": "0", "video": "1"}
 
 
@@ -46,6 +50,7 @@ class Participant:
         """SSRCs of sound that it gets without redundancy."""
         self.thin = False
         """Whether its line is too thin for redundant sound."""
+        self._thinned_at = -1e9
         self.transport_wide = False
         self.rtt_s: float | None = None
         self.loss_down_pct = 0.0
@@ -129,6 +134,15 @@ class Participant:
         """Tell whether a stream is a picture for which its browser has no codec."""
         types = self.accepts.get(stream.ssrc)
         return stream.kind == "video" and types is not None and stream.payload_type not in types
+
+    def has_thinned(self, at: float) -> bool:
+        """Look whether the line has become too thin for redundant sound, or wide enough again; True when it has."""
+        cap_bps = self.downlink.cap_bps
+        thin = cap_bps is not None and cap_bps < (RED_AGAIN_BPS if self.thin else RED_BPS_MIN)
+        if thin == self.thin or at - self._thinned_at < RED_AGAIN_S:
+            return False
+        self.thin, self._thinned_at = thin, at
+        return True
 
     def settle(self, others: Iterable[Stream]) -> bool:
         """Work out anew what it gets of what others send; returns whether there is something new."""

@@ -406,6 +406,8 @@ class Hearing:
     def give_feedback(self, at: float) -> None:
         """Tell senders how their packets arrive and what the receivers' lines carry. Every 80 ms."""
         self._control.give_feedback(at)
+        if any(person.has_thinned(at) for person in self._exchange.people.values()):
+            self._exchange.settle()
 
     def measure(self, elapsed_s: float) -> None:
         """Tell everybody's statistics of the last `elapsed_s` seconds."""
