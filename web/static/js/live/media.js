@@ -126,6 +126,7 @@ export class MediaLink {
     this.seatOfMid = offer.streams;
     await connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     await this.attach();
+    if (await encodesOnlyH264Well()) this.preferH264();
     await connection.setLocalDescription();
     const ice = connection.getTransceivers()[0]?.sender.transport?.iceTransport;
     // Assigned, not added: an offer on the same connection would add it again.
@@ -169,6 +170,22 @@ export class MediaLink {
     }
   }
 
+  /** Answer that we would rather send H.264; the server takes it if everybody can show it, and asks for VP8 if not. */
+  preferH264() {
+    const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+    const isH264 = (/** @type {RTCRtpCodec} */ codec) => codec.mimeType.toLowerCase() === "video/h264";
+    const ordered = [...codecs.filter(isH264), ...codecs.filter((codec) => !isH264(codec))];
+    for (const transceiver of this.connection?.getTransceivers() ?? []) {
+      if (transceiver.mid === null || this.seatOfMid[transceiver.mid] !== this.you) continue;
+      if (transceiver.receiver.track.kind !== "video") continue;
+      try {
+        transceiver.setCodecPreferences(ordered);
+      } catch {
+        // A browser that does not take its own list sends what the server asks for first: VP8, which always works.
+      }
+    }
+  }
+
   /** Sort what arrives by whose it is. */
   gather() {
     if (!this.connection) return;
@@ -205,6 +222,36 @@ export function identityOf(sdp) {
   const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? "";
   const fingerprint = /^a=fingerprint:(\S+ \S+)/m.exec(sdp)?.[1] ?? "";
   return `${ufrag} ${fingerprint}`;
+}
+
+/** @type {Promise<boolean> | undefined} */
+let onlyH264;
+
+/**
+ * Whether this machine encodes H.264 in hardware and VP8 not: then VP8 would heat an old phone and empty its battery.
+ *
+ * @returns {Promise<boolean>}
+ */
+function encodesOnlyH264Well() {
+  onlyH264 ??= Promise.all([
+    encodesWell("video/H264;level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
+    encodesWell("video/VP8"),
+  ]).then(([h264, vp8]) => h264 && !vp8);
+  return onlyH264;
+}
+
+/**
+ * @param {string} contentType
+ * @returns {Promise<boolean>}
+ */
+async function encodesWell(contentType) {
+  const video = { contentType, width: 1280, height: 720, bitrate: 1_500_000, framerate: 30 };
+  try {
+    const info = await navigator.mediaCapabilities.encodingInfo({ type: "webrtc", video });
+    return info.supported && info.powerEfficient;
+  } catch {
+    return false; // a browser that cannot say
+  }
 }
 
 /** @param {RTCRtpTransceiver} transceiver */

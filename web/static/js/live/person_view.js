@@ -56,8 +56,9 @@ export class PersonView {
    * @param {string} name      what to write on it
    * @param {string} title     what else, where there is room
    * @param {boolean} mayPick  whether a touch makes it the large one
+   * @param {string} you       the seat of whoever looks
    */
-  draw(person, name, title, mayPick) {
+  draw(person, name, title, mayPick, you) {
     write(this.name, name);
     write(this.title, title);
     const whole = `${name} ${title}`.trim();
@@ -66,11 +67,12 @@ export class PersonView {
     const quiet = person.present && (person.muted || person.microphone !== "on");
     this.silent.toggleAttribute("hidden", !quiet);
     show(this.hand, person.hand);
-    const missing = this.isSelf ? ownPictureMissing(person) : pictureMissing(person);
+    const missing = this.isSelf ? ownPictureMissing(person) : pictureMissing(person, you);
     show(this.empty, missing !== null);
     show(this.video, missing === null);
-    if (missing !== null) write(this.empty, say(missing));
-    const described = [whole, quiet ? say("person.silent") : "", missing === null ? "" : say(missing)];
+    const instead = missing === null ? "" : say(missing, { name: whole });
+    if (missing !== null) write(this.empty, instead);
+    const described = [whole, quiet ? say("person.silent") : "", instead];
     this.node.setAttribute("aria-label", described.filter(Boolean).join("，"));
   }
 }
@@ -79,18 +81,21 @@ export class PersonView {
 function ownPictureMissing(person) {
   if (person.camera === "off") return "person.own_camera_off";
   if (person.camera === "missing") return "person.camera_missing";
+  if (person.unseen_by.length > 0) return "person.own_unseen";
   return null;
 }
 
 /**
  * @param {Person} person
+ * @param {string} you
  * @returns {string | null} the key of what to say instead of a picture
  */
-function pictureMissing(person) {
+function pictureMissing(person, you) {
   if (!person.present) return "person.absent";
   if (person.link === "lost") return "person.line_lost";
   if (person.camera === "off") return person.microphone === "on" ? "person.camera_off" : "person.all_off";
   if (person.camera === "missing") return "person.camera_missing";
+  if (person.unseen_by.includes(you)) return "person.unseen";
   if (person.link !== "connected") return "person.connecting";
   return null;
 }

@@ -16,6 +16,7 @@
  * @property {boolean} muted           muted by the host, on the server
  * @property {boolean} hand
  * @property {"none" | "connecting" | "connected" | "lost"} link
+ * @property {string[]} unseen_by  seats whose browsers cannot show this person's picture
  *
  * @typedef {object} RoomMessage
  * @property {"room"} type
