@@ -22,7 +22,7 @@ from sessions.actors import seat_of, session_of
 from sessions.days import day_bounds, office_date
 from sessions.seats import SEEN_MAX, WATCHING_MAX, SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionEvent, SessionState, advance
-from sessions.tables import Invitation, Office, Seat, Session
+from sessions.tables import Invitation, Office, PresenceSpan, Seat, Session
 
 ID_TAIL_LENGTH = 4
 DURATION_MAX = timedelta(hours=12)
@@ -154,6 +154,58 @@ def check_people(people: Iterable[tuple[SeatRole, Attendee]]) -> None:
         raise Refusal("too_many_seen", limit=SEEN_MAX)
     if len(listed) - seen > WATCHING_MAX:
         raise Refusal("too_many_watching", limit=WATCHING_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class SeatPeople:
+    """Everybody who is to have a seat in a session besides its host and its applicant."""
+
+    session_id: str
+    people: Sequence[tuple[SeatRole, Attendee]]
+
+
+async def seat_people(db: AsyncSession, actor: Actor, command: SeatPeople, *, clock: Clock) -> Session:
+    """Say anew who takes part in a session and who watches. Whoever has been there keeps the seat.
+
+    Raises Refusal: not_permitted, session_unknown, session_over, office_unknown, seat_was_taken(name), and those of
+    `check_people` and `clean_text`.
+    """
+    session = await session_of(db, command.session_id, lock=True)
+    _require_own_office(actor, session.office_id)
+    if session.state in OVER:
+        raise Refusal("session_over")
+    query = select(Seat).where(Seat.session_id == session.id, Seat.person_id.is_not(None))
+    seats = {seat.person_id or "": seat for seat in await db.scalars(query)}
+    hosts = [
+        (seat.role, Attendee(person_id, "", "")) for person_id, seat in seats.items() if seat.role is SeatRole.HOST
+    ]
+    check_people([*hosts, *command.people])
+    wanted = {attendee.person_id: role for role, attendee in command.people}
+    came = set(await db.scalars(select(PresenceSpan.seat_id).where(PresenceSpan.session_id == session.id)))
+    for person_id, seat in seats.items():
+        role = wanted.get(person_id)
+        if seat.role in (SeatRole.HOST, role):
+            continue
+        if seat.id in came:
+            raise Refusal("seat_was_taken", name=seat.display_name)
+        await db.delete(seat)
+    # Before the new ones: a person has one seat in a session.
+    await db.flush()
+    for role, attendee in command.people:
+        if attendee.person_id not in seats or seats[attendee.person_id].role is not role:
+            db.add(await _seat(db, session, role, attendee))
+    await db.flush()
+    await record(
+        db,
+        actor,
+        "PeopleSeated",
+        subject_kind="session",
+        subject_id=session.id,
+        session_id=session.id,
+        details={"people": [f"{role.value} {attendee.person_id}" for role, attendee in command.people]},
+        clock=clock,
+    )
+    return session
 
 
 async def cancel(db: AsyncSession, actor: Actor, session_id: str, reason: str, *, clock: Clock) -> Session:

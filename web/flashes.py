@@ -17,6 +17,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "answer_taken_returned": ("careful", "银行的回单已收下。有款项被退回，资金已回到预算，请看下面的原因。"),
     "account_allowed": ("good", "已写明理由，这个账号可以使用。"),
     "account_changed": ("careful", "账号已改，要请本人在接访中再确认一次。"),
+    "people_seated": ("good", "参加的人已改好，页面上看得到每个人的席位。"),
     "invited": ("good", "新的邀请链接已生成，旧链接作废。"),
 }
 

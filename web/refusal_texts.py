@@ -75,6 +75,7 @@ _HEARINGS: dict[str, Text] = {
     "host_present": Text("这次接访由{name}主持，您不能再以主持人进入。需要换人，请联系{name}。"),
     "office_unknown": Text("没有找到这个院。", 400),
     "person_seated_twice": Text("同一个人不能在一次接访里占两个席位。", 400),
+    "seat_was_taken": Text("{name}已经进入过这次接访，席位要留着，不能拿掉或改换。"),
     "too_many_seen": Text("一次接访最多 {limit} 人出镜发言，主持人和申请人都算在内。请减少几位，或改为旁听。", 400),
     "too_many_watching": Text("一次接访最多 {limit} 人旁听。请减少几位。", 400),
     "seat_unknown": Text("没有找到这个席位，请刷新页面。", 404),

@@ -26,7 +26,13 @@ _LINKS: tuple[tuple[str, str, Permission], ...] = (
 )
 
 # Under which link a page stands whose path does not say it.
-_LINK_ABOVE = {"batches": "/payments", "orders": "/payments", "answers": "/payments", "sessions": "/today"}
+_LINK_ABOVE = {
+    "batches": "/payments",
+    "orders": "/payments",
+    "answers": "/payments",
+    "sessions": "/today",
+    "book": "/today",
+}
 
 
 def make_templates() -> jinja2.Environment:

@@ -2,7 +2,20 @@
 
 from records.actors import Permission
 from web.access import Access, Public, Route, Staff
-from web.pages import applicant, cases, evidence, health, hearings, payments, room, sign_in, trail, verify, words
+from web.pages import (
+    applicant,
+    booking,
+    cases,
+    evidence,
+    health,
+    hearings,
+    payments,
+    room,
+    sign_in,
+    trail,
+    verify,
+    words,
+)
 
 ANYBODY = Public()
 ANY_STAFF = Staff(None)
@@ -31,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
         _staff(Permission.PLAY_RECORDING),
     ),
     Route("POST", "/sessions/{session_id}/evidence", evidence.send_bundle, _staff(Permission.PLAY_RECORDING)),
+    *booking.ROUTES,
     # cases
     Route("GET", "/cases", cases.show_cases, _staff(Permission.SEE_CASES)),
     Route("GET", "/cases/{case_id}", cases.show_case, _staff(Permission.SEE_CASES)),

@@ -44,6 +44,7 @@ TEXTS: dict[str, str] = {
     "PaymentReleased": "放行一笔付款",
     "PaymentReturned": "银行退回一笔付款",
     "PaymentSettled": "一笔付款到账",
+    "PeopleSeated": "改了参加接访和旁听的人",
     "PlaybackMade": "生成可播放的文件",
     "RecordingBegun": "开始录音录像",
     "RecordingPlayed": "播放录音录像",
