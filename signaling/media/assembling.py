@@ -114,7 +114,7 @@ class Assembler:
             time = (head.timestamp - earlier) & 0xFFFFFFFF
             if earlier and (self._heard is None or not 0 < (time - self._heard) & 0xFFFFFFFF < 1 << 31):
                 continue  # it came in its own packet
-            if data:
+            if len(data) > 1:  # one byte says only that the sender is silent now
                 self._heard = time
                 yield Frame(
                     "opus", self._at_us(time, arrival_us - earlier * 1_000_000 // source.clock_rate), data, True

@@ -170,22 +170,6 @@ export class MediaLink {
     }
   }
 
-  /** Answer that we would rather send H.264; the server takes it if everybody can show it, and asks for VP8 if not. */
-  preferH264() {
-    const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-    const isH264 = (/** @type {RTCRtpCodec} */ codec) => codec.mimeType.toLowerCase() === "video/h264";
-    const ordered = [...codecs.filter(isH264), ...codecs.filter((codec) => !isH264(codec))];
-    for (const transceiver of this.connection?.getTransceivers() ?? []) {
-      if (transceiver.mid === null || this.seatOfMid[transceiver.mid] !== this.you) continue;
-      if (transceiver.receiver.track.kind !== "video") continue;
-      try {
-        transceiver.setCodecPreferences(ordered);
-      } catch {
-        // A browser that does not take its own list sends what the server asks for first: VP8, which always works.
-      }
-    }
-  }
-
   /** Sort what arrives by whose it is. */
   gather() {
     if (!this.connection) return;
@@ -222,6 +206,21 @@ export function identityOf(sdp) {
   const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? "";
   const fingerprint = /^a=fingerprint:(\S+ \S+)/m.exec(sdp)?.[1] ?? "";
   return `${ufrag} ${fingerprint}`;
+}
+
+/**
+ * Read an offer as asking for H.264 first, in our own picture, which is the first: browsers send what the offer names
+ * first, and our answer says so. The server withdraws H.264 from its next offer when somebody cannot show it.
+ *
+ * @param {string} sdp
+ * @returns {string}
+ */
+export function h264First(sdp) {
+  const type = /^a=rtpmap:(\d+) H264\//m.exec(sdp)?.[1];
+  return sdp.replace(/^(m=video \S+ \S+) (.+)$/m, (line, head, formats) => {
+    const others = formats.trim().split(" ").filter((/** @type {string} */ one) => one !== type);
+    return type !== undefined && formats.includes(type) ? `${head} ${[type, ...others].join(" ")}` : line;
+  });
 }
 
 /** @type {Promise<boolean> | undefined} */
