@@ -7,6 +7,7 @@ One archive (`records.archive`), or the same files in a directory:
 - `trail/extract.jsonl`, `trail/heads.jsonl`: what was done, and that it stands in the signed trail (see `extracts`).
 - `vault/<SHA-256>`: stills, signature, manifest: what the extract speaks of.
 - `playback/<seat>.webm` or `.mp4`: derived from the journal, can be made again from it.
+- `composite/composite.mp4`: everybody in one picture, encoded anew for looking at; not there when it was not made.
 - `opening.json`: the key that opens this recording's encrypted segments, and no other's.
 - `facts.json`: payments, as the extract has them.
 - `bundle.json`, `bundle.sig`: every other file with its digest, signed by the office.
@@ -44,6 +45,7 @@ EXTRACT = "trail/extract.jsonl"
 HEADS = "trail/heads.jsonl"
 RECORDING = "recording"
 PLAYBACK = "playback"
+COMPOSITE = "composite/composite.mp4"
 VAULT = "vault"
 OPENING = "opening.json"
 

@@ -102,6 +102,23 @@ async def counts(db: AsyncSession) -> OutboxCounts:
     return OutboxCounts(*(by_state.get(state, 0) for state in LetterState))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a letter stands. `last_error` is the kind of what went wrong last, if anything did."""
+
+    state: LetterState
+    last_error: str | None
+
+
+async def newest(db: AsyncSession, topic: str, key_prefix: str) -> Standing | None:
+    """Return how the letter stands that was put last, of those whose key begins so."""
+    query = select(OutboxLetter).where(
+        OutboxLetter.topic == topic, OutboxLetter.key.startswith(key_prefix, autoescape=True)
+    )
+    letter = await db.scalar(query.order_by(OutboxLetter.put_at.desc(), OutboxLetter.id.desc()).limit(1))
+    return None if letter is None else Standing(letter.state, letter.last_error)
+
+
 def _worn_out(letter: OutboxLetter) -> bool:
     # Its last attempt neither succeeded nor failed: it took its process with it, and must not do so for ever.
     if letter.attempts < ATTEMPTS_MAX:
@@ -111,22 +128,33 @@ def _worn_out(letter: OutboxLetter) -> bool:
     return True
 
 
-def _lend(letter: OutboxLetter, now: datetime) -> Letter:
+def _lend(letter: OutboxLetter, now: datetime, lease_s: float) -> Letter:
     letter.attempts += 1
-    letter.due_at = now + timedelta(seconds=LEASE_S)
+    letter.due_at = now + timedelta(seconds=lease_s)
     return Letter(letter.key, letter.topic, json.loads(letter.payload), letter.attempts)
 
 
 class Dispatcher:
     """Delivers letters to handlers by topic. Run one `run()` per process in a TaskGroup; cancel it to stop.
 
-    Only topics with a handler are taken, so that a process may serve some of them.
+    Only topics with a handler are taken, so that a process may serve some of them, and long work has a dispatcher of
+    its own: `at_once` letters side by side, each for half of `lease_s` at most.
     """
 
-    def __init__(self, database: Database, handlers: Mapping[str, Handler], *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        *,
+        clock: Clock | None = None,
+        at_once: int = AT_ONCE,
+        lease_s: float = LEASE_S,
+    ) -> None:
         self._database = database
         self._handlers = dict(handlers)
         self._clock = clock or SystemClock()
+        self._at_once = at_once
+        self._lease_s = lease_s
         self._news = asyncio.Event()
 
     def notify(self) -> None:
@@ -152,7 +180,7 @@ class Dispatcher:
             await db.execute(waiting.values(due_at=self._clock.now()))
 
     async def deliver_due(self) -> int:
-        """Deliver up to AT_ONCE due letters side by side; return how many were tried."""
+        """Deliver due letters side by side, as many as may be; return how many were tried."""
         taken = await self._take_or_hand_back()
         async with asyncio.TaskGroup() as tasks:
             for letter_id, letter in taken:
@@ -182,19 +210,19 @@ class Dispatcher:
                 OutboxLetter.topic.in_(self._handlers),
             )
             .order_by(OutboxLetter.due_at)
-            .limit(AT_ONCE)
+            .limit(self._at_once)
         )
         async with self._database.read() as db:
             if await db.scalar(due.with_only_columns(OutboxLetter.id)) is None:
                 return []  # the usual case: do not take the write lock every second for nothing
         async with self._database.begin() as db:
             letters = (await db.scalars(due.with_for_update(skip_locked=True))).all()
-            return [(letter.id, _lend(letter, now)) for letter in letters if not _worn_out(letter)]
+            return [(letter.id, _lend(letter, now, self._lease_s)) for letter in letters if not _worn_out(letter)]
 
     async def _deliver(self, letter_id: str, letter: Letter) -> None:
         try:
             # A handler that hangs must not outlive its lease, or the letter would be delivered twice at once.
-            async with asyncio.timeout(LEASE_S / 2):
+            async with asyncio.timeout(self._lease_s / 2):
                 await self._handlers[letter.topic](letter)
         except asyncio.CancelledError:
             # We are being stopped: hand the letter back.

@@ -1,4 +1,4 @@
-"""The key pair under which one hearing's journal is encrypted.
+"""The key pair under which one hearing's journal is encrypted, and another like it for what is derived from it.
 
 Whoever records needs the public half only (RFC 9180: HPKE with X25519, HKDF-SHA256, AES-256-GCM): a media process can
 add to a recording and cannot read one. The private half lies beside the journal in `session.key`, wrapped by the master
@@ -22,6 +22,8 @@ from records.vault import write_durably
 
 SESSION_KEY = "session.key"
 FORM = "jiefang-session-key-1"
+JOURNAL = "journal/2"
+"""The use of keys that encrypt journals."""
 
 _PURPOSE = "jiefang/session-key/1"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -43,10 +45,10 @@ class DataKey:
     """The key, enclosed for the session's public key; hexadecimal."""
 
 
-def new_data_key(public: bytes, hearing_id: str) -> DataKey:
-    """Return a fresh key, enclosed for a session."""
+def new_data_key(public: bytes, hearing_id: str, *, use: str = JOURNAL) -> DataKey:
+    """Return a fresh key, enclosed for a session and for one use."""
     key = secrets.token_bytes(32)
-    enclosed = _SUITE.encrypt(key, X25519PublicKey.from_public_bytes(public), info=_info(hearing_id))
+    enclosed = _SUITE.encrypt(key, X25519PublicKey.from_public_bytes(public), info=_info(use, hearing_id))
     return DataKey(AESGCM(key), enclosed.hex())
 
 
@@ -56,18 +58,18 @@ class SessionKey:
 
     private: bytes = field(repr=False)
 
-    def opener(self, hearing_id: str, enclosed: str) -> AESGCM | None:
-        """Return the cipher of a writer of this hearing's journal; None when it was not enclosed for this session."""
+    def opener(self, hearing_id: str, enclosed: str, *, use: str = JOURNAL) -> AESGCM | None:
+        """Return the cipher of a writer of this hearing's; None when it was not enclosed for this session and use."""
         try:
             sealed = bytes.fromhex(enclosed)
-            key = _SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(self.private), info=_info(hearing_id))
+            key = _SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(self.private), info=_info(use, hearing_id))
             return AESGCM(key)
         except (ValueError, InvalidTag):
             return None
 
 
-def _info(hearing_id: str) -> bytes:
-    return b"jiefang/journal/2/" + hearing_id.encode()
+def _info(use: str, hearing_id: str) -> bytes:
+    return f"jiefang/{use}/{hearing_id}".encode()
 
 
 def ensure_session_key(directory: Path, hearing_id: str, master: MasterKeys, key: SigningKey) -> None:

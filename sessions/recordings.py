@@ -2,9 +2,10 @@
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, select
@@ -18,7 +19,7 @@ from records.manifests import Fault, Survey, compose, seal_directory, survey
 from records.refusals import Refusal
 from records.signing import SigningKey
 from records.texts import clean_text
-from records.trail import record
+from records.trail import TrailEntry, microseconds, record
 from records.vault import Vault
 from sessions.actors import require_host, seat_of, seats_of, session_of
 from sessions.states import SessionEvent, SessionState, advance
@@ -26,6 +27,8 @@ from sessions.tables import Consent, Mark, Office, PlaybackFile, PresenceSpan, R
 
 SHORTER_MS_MAX = 1500
 """By how much a journal may end before the hearing did: nobody need say anything in the last second."""
+SAME_VISIT = timedelta(hours=12)
+"""Within this, whoever goes on with a file has been taken down already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +174,7 @@ async def record_playback(
     ]
     db.add_all(made)
     await db.flush()
-    await record(
-        db,
-        actor,
-        "PlaybackMade",
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"files": len(made)},
-        clock=clock,
-    )
+    await _record_session(db, actor, "PlaybackMade", session_id, clock, {"files": len(made)})
     return made
 
 
@@ -208,17 +202,74 @@ async def note_played(db: AsyncSession, actor: Actor, session_id: str, *, clock:
     files = list(await db.scalars(select(PlaybackFile).where(PlaybackFile.session_id == session_id)))
     if not files:
         raise Refusal("playback_missing")
-    await record(
-        db,
-        actor,
-        "RecordingPlayed",
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"files": len(files)},
-        clock=clock,
-    )
+    await _record_session(db, actor, "RecordingPlayed", session_id, clock, {"files": len(files)})
     return files
+
+
+async def note_watched(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> None:
+    """Take down who looks at a file of a recording, unless that was taken down within `SAME_VISIT`: players ask for a
+    file in many pieces. Raises Refusal, as `note_played`."""
+    await session_of(db, session_id, lock=True)
+    if not await _noted(db, actor, session_id, "RecordingPlayed", {}, clock):
+        await note_played(db, actor, session_id, clock=clock)
+
+
+async def note_downloaded(
+    db: AsyncSession, actor: Actor, session_id: str, file: str, *, goes_on: bool, clock: Clock
+) -> None:
+    """Take down who takes a derived file away: once a download. One that `goes_on` (a browser asks for the rest of it)
+    is the same as one within `SAME_VISIT`.
+
+    Raises Refusal: not_permitted, session_unknown.
+    """
+    session = await session_of(db, session_id, lock=True)
+    _require_part_in(session, actor)
+    details = {"file": file}
+    if goes_on and await _noted(db, actor, session_id, "RecordingDownloaded", details, clock):
+        return
+    await _record_session(db, actor, "RecordingDownloaded", session_id, clock, details)
+
+
+async def note_composite_asked(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> None:
+    """Take down who asks for the picture of everybody to be made anew.
+
+    Raises Refusal: not_permitted, session_unknown, playback_missing.
+    """
+    _require_part_in(await session_of(db, session_id, lock=True), actor)
+    await _require_playback(db, session_id)
+    await _record_session(db, actor, "CompositeAsked", session_id, clock, {})
+
+
+async def note_composite_made(
+    db: AsyncSession, actor: Actor, session_id: str, *, sha256: str, size: int, clock: Clock
+) -> None:
+    """Take down that the picture of everybody was made, and what it is.
+
+    Raises Refusal: session_unknown, playback_missing (what it was made of was deleted meanwhile).
+    """
+    await session_of(db, session_id, lock=True)
+    await _require_playback(db, session_id)
+    await _record_session(db, actor, "CompositeMade", session_id, clock, {"sha256": sha256, "bytes": size})
+
+
+async def _require_playback(db: AsyncSession, session_id: str) -> None:
+    if await db.scalar(select(PlaybackFile.id).where(PlaybackFile.session_id == session_id).limit(1)) is None:
+        raise Refusal("playback_missing")
+
+
+async def _noted(
+    db: AsyncSession, actor: Actor, session_id: str, event: str, details: Mapping[str, Json], clock: Clock
+) -> bool:
+    """Tell whether the trail says this of the actor within `SAME_VISIT`."""
+    since_us = microseconds(clock.now() - SAME_VISIT)
+    query = select(TrailEntry.details).where(
+        TrailEntry.session_id == session_id,
+        TrailEntry.event == event,
+        TrailEntry.actor_kind == actor.kind.value,
+        TrailEntry.actor_id == actor.id,
+        TrailEntry.at_us >= since_us,
+    )
+    return any(json.loads(found).items() >= details.items() for found in await db.scalars(query))
 
 
 async def note_exported(
@@ -348,6 +399,21 @@ async def _record(
         subject_kind="recording",
         subject_id=recording.id,
         session_id=recording.session_id,
+        details=details,
+        clock=clock,
+    )
+
+
+async def _record_session(
+    db: AsyncSession, actor: Actor, event: str, session_id: str, clock: Clock, details: Mapping[str, Json]
+) -> None:
+    await record(
+        db,
+        actor,
+        event,
+        subject_kind="session",
+        subject_id=session_id,
+        session_id=session_id,
         details=details,
         clock=clock,
     )

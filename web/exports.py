@@ -17,6 +17,7 @@ from records.actors import Actor, system_actor
 from records.archive import ArchiveWriter
 from records.bundle import (
     BUNDLE,
+    COMPOSITE,
     EXTRACT,
     FACTS,
     HEADS,
@@ -48,6 +49,7 @@ from records.trail import TrailEntry
 from records.vault import Vault
 from sessions.recordings import note_exported
 from web.bundle_readme import readme
+from web.composites import FILE
 from web.retention import deleted_by
 from web.settings import Settings
 
@@ -99,7 +101,14 @@ class Exporter:
             "made_by": [actor.kind.value, actor.id, actor.name],
         }
         parts = _Parts(
-            entries, [entry for entry in entries if entry.sequence in shown], needed, directory, played, number, facts
+            entries=entries,
+            shown=[entry for entry in entries if entry.sequence in shown],
+            heads=needed,
+            directory=directory,
+            played=played,
+            number=number,
+            session_id=session_id,
+            facts=facts,
         )
         await asyncio.to_thread(self._write, file, parts)
         return f"{number}-证据包.zip"
@@ -132,8 +141,11 @@ class Exporter:
         key = load_session_key(journal, self.settings.master_keys)
         if key is not None:
             yield OPENING, [opening_of(key)]
-        for path in sorted(self.settings.playback / played for played in parts.played):
-            yield f"{PLAYBACK}/{path.name}", _pieces(path)
+        shelf = self.settings.shelf
+        for played in sorted(parts.played):
+            yield f"{PLAYBACK}/{Path(played).name}", _pieces_of(shelf.open(played))
+        if shelf.holds(f"{parts.session_id}/{FILE}"):
+            yield COMPOSITE, _pieces_of(shelf.open(f"{parts.session_id}/{FILE}"))
         numbers = {entry.sequence for entry in parts.shown}
         yield EXTRACT, (line_of(entry, shown=entry.sequence in numbers) for entry in parts.entries)
         yield HEADS, (canonical(_head(head)) + b"\n" for head in parts.heads)
@@ -149,6 +161,7 @@ class _Parts:
     directory: str
     played: Sequence[str]
     number: str
+    session_id: str
     facts: dict[str, Json]
 
 
@@ -191,7 +204,11 @@ def _add(archive: ArchiveWriter, name: str, pieces: Iterable[bytes]) -> Member:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    return _pieces_of(path.open("rb"))
+
+
+def _pieces_of(file: BinaryIO) -> Iterator[bytes]:
+    with file:
         while piece := file.read(_PIECE):
             yield piece
 

@@ -1,4 +1,4 @@
-"""What is done after a commit asked for it: a recording is sealed, then made playable.
+"""What is done after a commit asked for it: a recording is sealed, then made playable, then a picture of everybody.
 
 Each job may run twice (the outbox delivers at least once), and then finds its work done.
 """
@@ -13,11 +13,13 @@ from records.actors import system_actor
 from records.journal_reading import with_key
 from records.manifests import survey
 from records.outbox import Handler, Letter
+from records.sealed_files import seal_file
 from sessions import recordings
 from sessions.actors import session_of
 from sessions.states import SessionState
-from signaling.media.playback import remux
-from web.keys import CLOCK, DATABASE, SETTINGS, SIGNING_KEY, VAULT
+from signaling.media.playback import PlaybackFile, remux
+from web import composites
+from web.keys import CLOCK, DATABASE, SETTINGS, SHELF, SIGNING_KEY, VAULT
 from web.stamping import stamp_recording
 
 SEAL = "seal_recording"
@@ -72,10 +74,7 @@ async def seal_recording(app: web.Application, session_id: str) -> None:
 
 async def make_playback(app: web.Application, session_id: str) -> None:
     """Derive the files that a browser plays from the journal, which stays as it is."""
-    settings = app[SETTINGS]
-    output = settings.playback / session_id
-    journal = await asyncio.to_thread(with_key, settings.journals / session_id, settings.master_keys)
-    files = await asyncio.to_thread(remux, journal, output)
+    files = await asyncio.to_thread(_derive, app, session_id)
     made = [
         recordings.MadePlayback(
             seat_id=file.seat_id,
@@ -89,3 +88,18 @@ async def make_playback(app: web.Application, session_id: str) -> None:
     ]
     async with app[DATABASE].begin() as db:
         await recordings.record_playback(db, PLAYBACK, session_id, made, clock=app[CLOCK])
+        if made:
+            await composites.ask(db, session_id, clock=app[CLOCK])
+
+
+def _derive(app: web.Application, session_id: str) -> list[PlaybackFile]:
+    settings, shelf = app[SETTINGS], app[SHELF]
+    journal = with_key(settings.journals / session_id, settings.master_keys)
+    public = shelf.prepare(session_id, app[SIGNING_KEY])
+    with shelf.making() as directory:
+        files = remux(journal, directory)
+        for made in files:
+            with made.path.open("rb") as file:
+                seal_file(file, shelf.place(f"{session_id}/{made.path.name}"), public, session_id)
+            made.path.unlink()
+    return files

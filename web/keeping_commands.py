@@ -143,7 +143,8 @@ def rewrap_everything(settings: Settings, key: SigningKey) -> int:
     """
     count = settings.vault(key).rewrap()
     journals = sorted(settings.journals.iterdir()) if settings.journals.exists() else []
-    return count + sum(rewrap_session_key(journal, settings.master_keys, key) for journal in journals)
+    count += sum(rewrap_session_key(journal, settings.master_keys, key) for journal in journals)
+    return count + settings.shelf.rewrap(key)
 
 
 async def session_called(database: Database, name: str) -> str:

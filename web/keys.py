@@ -7,11 +7,13 @@ from records.actors import Actor
 from records.clock import Clock
 from records.database import Database
 from records.outbox import Dispatcher
+from records.shelf import Shelf
 from records.signing import SigningKey
 from records.vault import Vault
 from signaling.hub import Hub
 from signaling.media.pool import MediaPool
 from web.accounts.logins import CurrentApplicant, CurrentStaff
+from web.composites import Composer
 from web.limits import Limits
 from web.settings import Settings
 
@@ -19,10 +21,12 @@ SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
 VAULT = web.AppKey("vault", Vault)
+SHELF = web.AppKey("shelf", Shelf)
 SIGNING_KEY = web.AppKey("signing_key", SigningKey)
 MEDIA = web.AppKey("media", MediaPool)
 HUB = web.AppKey("hub", Hub)
 OUTBOX = web.AppKey("outbox", Dispatcher)
+COMPOSER = web.AppKey("composer", Composer)
 TEMPLATES = web.AppKey("templates", Environment)
 LIMITS = web.AppKey("limits", Limits)
 

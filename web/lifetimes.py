@@ -23,8 +23,9 @@ from signaling.media.events import MediaSettings
 from signaling.media.pool import MediaPool
 from signaling.runner import HubSettings
 from web.bridges import RecordedJournals, ports_for
+from web.composites import LEASE_S, MAKE_COMPOSITE, Composer
 from web.jobs import handlers_for
-from web.keys import CLOCK, DATABASE, HUB, MEDIA, OUTBOX, SETTINGS, SIGNING_KEY, VAULT
+from web.keys import CLOCK, COMPOSER, DATABASE, HUB, MEDIA, OUTBOX, SETTINGS, SHELF, SIGNING_KEY, VAULT
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +47,37 @@ async def vault_lifetime(app: web.Application) -> AsyncIterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
     app[SIGNING_KEY] = SigningKey.load(settings.signing_key_file)
     app[VAULT] = settings.vault(app[SIGNING_KEY])
+    app[SHELF] = settings.shelf
+    await asyncio.to_thread(app[SHELF].sweep)
     app[SIGNING_KEY].public.save(settings.data_dir / "office-public.pem")
     yield
 
 
 async def outbox_lifetime(app: web.Application) -> AsyncIterator[None]:
-    """Do what committed transactions asked for: seal recordings, make playback files."""
+    """Do what committed transactions asked for: seal recordings, make playback files and pictures of everybody."""
     app[OUTBOX] = Dispatcher(app[DATABASE], handlers_for(app), clock=app[CLOCK])
+    app[COMPOSER] = Composer(app[DATABASE], app[SETTINGS], app[SHELF], app[SIGNING_KEY], app[CLOCK])
+    slow = Dispatcher(app[DATABASE], {MAKE_COMPOSITE: app[COMPOSER].make}, clock=app[CLOCK], at_once=1, lease_s=LEASE_S)
     await app[OUTBOX].reclaim()
     async with asyncio.TaskGroup() as group:
-        loop = group.create_task(app[OUTBOX].run(), name="outbox")
+        loops = [
+            group.create_task(app[OUTBOX].run(), name="outbox"),
+            group.create_task(slow.run(), name="composites"),
+            group.create_task(_seal_leftovers(app), name="leftovers"),
+        ]
         yield
-        loop.cancel()
+        for loop in loops:
+            loop.cancel()
+
+
+async def _seal_leftovers(app: web.Application) -> None:
+    """Encrypt playback files from before they were; until it comes by, they are served as they lie."""
+    leftovers = app[SHELF].seal_leftovers(app[SIGNING_KEY])
+    try:
+        while (name := await asyncio.to_thread(next, leftovers, None)) is not None:
+            log.info("encrypted at rest: %s", name)
+    except OSError as error:
+        log.error("playback files still lie in clear: %s", error)
 
 
 async def witness_lifetime(app: web.Application) -> AsyncIterator[None]:

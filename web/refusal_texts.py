@@ -230,6 +230,8 @@ _ROOM: dict[str, Text] = {
         "这场接访的材料有一份打不开或不见了，做不成证据包。请管理员运行 jiefang verify 查明。", 500
     ),
     "evidence_deleted": Text("这场接访的录音录像或文件已按保管期限删除，不能再制作证据包。"),
+    "composite_missing": Text("合成录像还没有生成。请在接访的页面看进度，或请它重新生成。", 404),
+    "playback_damaged": Text("这份录像的文件打不开。请管理员运行 jiefang verify 查明。", 500),
     "playback_missing": Text("录像还没有整理好，暂时不能播放。请过几分钟再打开。", 404),
 }
 

@@ -160,7 +160,8 @@ def _recording_files(settings: Settings, one: _Sealed) -> tuple[Path, ...]:
 
 def _playback_files(settings: Settings, one: _Sealed) -> tuple[Path, ...]:
     directory = settings.playback / one.session_id
-    return tuple(sorted(directory.iterdir())) if directory.is_dir() else ()
+    # The key goes first here, too.
+    return tuple(sorted(directory.iterdir(), key=lambda path: path.name != SESSION_KEY)) if directory.is_dir() else ()
 
 
 async def delete_due(

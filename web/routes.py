@@ -10,6 +10,7 @@ from web.pages import (
     health,
     hearings,
     payments,
+    recordings,
     room,
     sign_in,
     trail,
@@ -37,12 +38,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/sessions/{session_id}", hearings.show_session, _staff(Permission.SEE_HEARINGS)),
     Route("POST", "/sessions/{session_id}/invitation", hearings.make_invitation, _staff(Permission.BOOK_HEARING)),
     Route("GET", "/sessions/{session_id}/progress", hearings.send_progress, _staff(Permission.SEE_HEARINGS)),
-    Route(
-        "GET",
-        "/sessions/{session_id}/playback/{seat_id}.{form}",
-        hearings.send_playback,
-        _staff(Permission.PLAY_RECORDING),
-    ),
+    *recordings.ROUTES,
     Route("POST", "/sessions/{session_id}/evidence", evidence.send_bundle, _staff(Permission.PLAY_RECORDING)),
     *booking.ROUTES,
     # cases

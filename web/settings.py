@@ -10,6 +10,7 @@ from pydantic import Field, IPvAnyAddress, SecretStr, ValidationError, model_val
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from records.master_keys import MasterKeys
+from records.shelf import Shelf
 from records.signing import SigningKey
 from records.vault import Strongbox, Vault
 from web.turn import IcePolicy
@@ -133,6 +134,11 @@ class Settings(BaseSettings):
     def playback(self) -> Path:
         """Return the directory of playback files, which can always be made again from the journals."""
         return self.data_dir / "playback"
+
+    @property
+    def shelf(self) -> Shelf:
+        """Return where playback files and pictures of everybody lie, encrypted."""
+        return Shelf(self.playback, self.master_keys)
 
     @property
     def heads(self) -> Path:

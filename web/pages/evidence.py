@@ -10,6 +10,7 @@ from aiohttp import web
 
 from records.master_keys import MasterKeyMissing
 from records.refusals import Refusal
+from records.sealed_files import SealedFileDamaged
 from records.session_keys import SessionKeyUnreadable
 from records.vault import VaultDamaged
 from web.accounts.current import staff_actor
@@ -19,6 +20,7 @@ from web.keys import CLOCK, DATABASE, SETTINGS, SIGNING_KEY, VAULT
 log = logging.getLogger(__name__)
 
 _PIECE = 1 << 18
+_DAMAGED = (VaultDamaged, SealedFileDamaged, MasterKeyMissing, SessionKeyUnreadable, FileNotFoundError)
 
 
 async def send_bundle(request: web.Request) -> web.StreamResponse:
@@ -31,7 +33,7 @@ async def send_bundle(request: web.Request) -> web.StreamResponse:
     with tempfile.TemporaryFile(dir=Path(app[SETTINGS].data_dir)) as file:
         try:
             name = await exporter.export(staff_actor(request), request.match_info["session_id"], file)
-        except (VaultDamaged, MasterKeyMissing, SessionKeyUnreadable, FileNotFoundError) as error:
+        except _DAMAGED as error:
             log.exception("evidence bundle not made")
             raise Refusal("evidence_damaged") from error
         response = web.StreamResponse()

@@ -2,21 +2,22 @@
 
 import segno
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from aid.decisions import confirmation_view
 from aid.verification import verification_view
-from records.actors import Actor, Permission
+from records.actors import Permission
 from records.refusals import Refusal
 from sessions.booking import invite
 from sessions.days import office_date
-from sessions.queries import SessionFile, past_sessions, session_file, sessions_on, upcoming_sessions
+from sessions.queries import SessionFile, past_sessions, sessions_on, upcoming_sessions
 from sessions.recordings import note_played
 from sessions.seats import SeatRole
 from sessions.states import SessionState
+from web import composites
 from web.accounts.current import staff_actor
-from web.keys import CLOCK, DATABASE, SETTINGS
+from web.keys import CLOCK, COMPOSER, DATABASE, SETTINGS
 from web.pages.case_heard import case_heard
+from web.pages.recordings import own_session
 from web.pages.state_texts import SEAT_ROLES, SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
@@ -56,7 +57,7 @@ async def make_invitation(request: web.Request) -> web.StreamResponse:
     session_id = request.match_info["session_id"]
     actor = staff_actor(request)
     async with request.app[DATABASE].begin() as db:
-        file = await _own_session(db, actor, session_id)
+        file = await own_session(db, actor, session_id)
         applicant = file.seat_in(SeatRole.APPLICANT)
         if applicant is None:
             raise Refusal("seat_unknown")
@@ -68,10 +69,11 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
     session_id = request.match_info["session_id"]
     actor = staff_actor(request)
     async with request.app[DATABASE].read() as db:
-        file = await _own_session(db, actor, session_id)
+        file = await own_session(db, actor, session_id)
         case = await case_heard(db, session_id) if actor.may(Permission.SEE_CASES) else None
         verification = await verification_view(db, session_id) if case else None
         confirmation = await confirmation_view(db, session_id) if case else None
+        composite = await composites.view(db, request.app[COMPOSER], session_id)
     sealed = file.session.state is SessionState.SEALED
     plays = sealed and actor.may(Permission.PLAY_RECORDING)
     if plays and file.playback:
@@ -90,6 +92,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         verification=verification,
         confirmation=confirmation,
         plays=plays,
+        composite=composite if plays and file.playback else None,
         proof=await proof_of_recording(request.app, session_id) if sealed else None,
         invitation_url=invitation_url,
         invitation_code=segno.make(invitation_url).svg_data_uri(scale=6, border=2) if invitation_url else None,
@@ -98,35 +101,12 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
     )
 
 
-async def _own_session(db: AsyncSession, actor: Actor, session_id: str) -> SessionFile:
-    """Return a session of the actor's office; anybody else's is refused as if it did not exist."""
-    file = await session_file(db, session_id)
-    if actor.office_id not in (file.session.office_id, file.session.far_office_id):
-        raise Refusal("session_unknown")
-    return file
-
-
 async def send_progress(request: web.Request) -> web.StreamResponse:
     """GET /sessions/{session_id}/progress: how far sealing and playback are, for the page that waits for them."""
     async with request.app[DATABASE].read() as db:
-        file = await _own_session(db, staff_actor(request), request.match_info["session_id"])
+        file = await own_session(db, staff_actor(request), request.match_info["session_id"])
     return web.json_response({"progress": _progress(file)})
 
 
 def _progress(file: SessionFile) -> str:
     return f"{file.session.state.value}/{len(file.playback)}"
-
-
-async def send_playback(request: web.Request) -> web.StreamResponse:
-    """GET /sessions/{session_id}/playback/{seat_id}.webm (or .mp4): one person, in ranges as players ask."""
-    session_id, seat_id = request.match_info["session_id"], request.match_info["seat_id"]
-    async with request.app[DATABASE].read() as db:
-        file = await _own_session(db, staff_actor(request), session_id)
-    name = f"{seat_id}.{request.match_info['form']}"
-    wanted = next((made for made in file.playback if made.path.endswith(f"/{name}")), None)
-    if wanted is None:
-        raise Refusal("playback_missing")
-    response = web.FileResponse(request.app[SETTINGS].playback / wanted.path)
-    response.content_type = "video/mp4" if wanted.path.endswith(".mp4") else "video/webm"
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
