@@ -124,9 +124,9 @@ export class MediaLink {
     }
     const connection = this.connection;
     this.seatOfMid = offer.streams;
-    await connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+    const sdp = (await encodesOnlyH264Well()) ? h264First(offer.sdp) : offer.sdp;
+    await connection.setRemoteDescription({ type: "offer", sdp });
     await this.attach();
-    if (await encodesOnlyH264Well()) this.preferH264();
     await connection.setLocalDescription();
     const ice = connection.getTransceivers()[0]?.sender.transport?.iceTransport;
     // Assigned, not added: an offer on the same connection would add it again.
