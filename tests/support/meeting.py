@@ -8,7 +8,7 @@ from signaling.media.events import MediaEvent, MediaSettings, OfferReady
 from signaling.media.pool import MediaPool
 from signaling.ports import Ports
 from tests.integration.media.peers import Peer
-from tests.support.room_page import House, Page, serving
+from tests.support.room_page import PEOPLE, House, Page, People, serving
 
 HEARING = "hearing-1"
 
@@ -83,10 +83,12 @@ async def sitting(house: House, seat_id: str, shade: int) -> AsyncIterator[Perso
 
 
 @asynccontextmanager
-async def meeting_place(ports: Ports, *, workers: int = 1) -> AsyncIterator[tuple[House, MediaPool]]:
-    """Run a server with a media plane of its own."""
+async def meeting_place(
+    ports: Ports, *, workers: int = 1, people: People = PEOPLE
+) -> AsyncIterator[tuple[House, MediaPool]]:
+    """Run a server with a media plane of its own, for these people."""
     listeners: list[Callable[[MediaEvent], None]] = []
     media = MediaPool(MediaSettings(("127.0.0.1",), 0), lambda event: listeners[0](event), workers=workers)
-    async with media, serving(media, ports) as house:
+    async with media, serving(media, ports, people=people) as house:
         listeners.append(house.hub.take_media_event)
         yield house, media

@@ -1,0 +1,219 @@
+"""Eight who are seen and sixteen who watch, through the hub and a real media worker, played by light peers."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pylibsrtp
+import pytest
+
+from records.journal import read_journal
+from records.journal_reading import Event, JournalFault, Packet, Source
+from signaling.media.rtp import is_rtcp
+from signaling.ports import Ports
+from tests.load.descriptions import AUDIO_TYPE, VIDEO_TYPE, make_answer, read_description
+from tests.load.line import Line
+from tests.support.media_fake import FolderJournals, MemoryProceedings
+from tests.support.meeting import HEARING, meeting_place
+from tests.support.room_page import EVERYTHING, VISITOR, House, Page, People
+
+SEEN = ("li", "gao", *(f"helper-{number}" for number in range(6)))
+WATCHING = tuple(f"observer-{number}" for number in range(16))
+KINDS = ("audio", "video")
+PEOPLE: People = {
+    "li": ("host", "李检察官", EVERYTHING),
+    "gao": ("applicant", "高某", VISITOR),
+    **{seat: ("helper", seat, VISITOR | {"enter_freely"}) for seat in SEEN[2:]},
+    **{seat: ("observer", seat, frozenset({"enter_freely"})) for seat in WATCHING},
+}
+COUNTED = range(5000, 5012)
+"""The sequence numbers that are to arrive everywhere, after those that only find out whether everybody is connected."""
+PATIENCE_S = 45
+
+
+class LightPerson:
+    """A page and a line of its own: ICE, DTLS and SRTP without anything that encodes, decodes or plays."""
+
+    def __init__(self, page: Page, number: int, changed: asyncio.Condition, *, lies: bool = False) -> None:
+        self.page = page
+        self.seat = str(page.room["you"])
+        self.ssrcs = {kind: 0x1000 + 16 * number + index for index, kind in enumerate(KINDS)}
+        self.received: dict[int, set[int]] = {}
+        """Sequence numbers by SSRC, of packets that are authentic."""
+        self.offers: list[str] = []
+        self._changed = changed
+        self._lies = lies
+        self._line = Line()
+        self._connecting: asyncio.Task[None] | None = None
+
+    async def live(self) -> None:
+        """Answer what is offered, and take what comes, until the page is closed."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                checking = group.create_task(self._check())
+                try:
+                    while True:
+                        message = await self.page.next()
+                        if message["type"] == "offer":
+                            await self._answer(group, message["offer_id"], message["sdp"])
+                        await self._tell()
+                except EOFError:
+                    checking.cancel()
+        finally:
+            asyncio.get_running_loop().remove_reader(self._line.socket)
+            await self._line.close()
+
+    async def _answer(self, group: asyncio.TaskGroup, offer_id: int, sdp: str) -> None:
+        self.offers.append(sdp)
+        answer = make_answer(self._line.own, sdp, self.ssrcs)
+        if self._lies:
+            for kind in KINDS:
+                answer = answer.replace("a=inactive", f"a=sendonly\r\na=ssrc:{self.ssrcs[kind]} cname:lie", 1)
+        await self.page.say("answer", offer_id=offer_id, sdp=answer)
+        if self._connecting is None:
+            self._connecting = group.create_task(self._connect(sdp))
+
+    async def _connect(self, sdp: str) -> None:
+        await self._line.connect(read_description(sdp), offered=True)
+        asyncio.get_running_loop().add_reader(self._line.socket, self._readable)
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if self._line.connected:
+                self._line.check()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _readable(self) -> None:
+        while True:
+            try:
+                data = self._line.socket.recv(2048)
+            except BlockingIOError:
+                return
+            if data[0] < 4:
+                self._line.stun_arrived(data)
+            elif 127 < data[0] < 192 and not is_rtcp(data):
+                try:
+                    plain = self._line.receiving.unprotect(data)
+                except pylibsrtp.Error:
+                    continue
+                _, _, sequence, _, ssrc = struct.unpack_from(">BBHII", plain)
+                self.received.setdefault(ssrc, set()).add(sequence)
+
+    @property
+    def connected(self) -> bool:
+        """Whether packets can be sent."""
+        return self._line.connected
+
+    def sends(self, kind: str, sequence: int, ssrc: int | None = None) -> None:
+        """Send one packet, under an SSRC that may be somebody else's."""
+        payload_type = AUDIO_TYPE if kind == "audio" else VIDEO_TYPE
+        head = struct.pack(">BBHII", 0x80, payload_type, sequence, 960 * sequence, ssrc or self.ssrcs[kind])
+        self._line.socket.send(self._line.sending.protect(head + b"\x10\x01" + bytes(150)))
+
+
+@asynccontextmanager
+async def everybody(house: House, changed: asyncio.Condition) -> AsyncIterator[list[LightPerson]]:
+    """Have all of them come and stay; the last of those who watch has a browser of their own making."""
+    people = []
+    async with asyncio.TaskGroup() as group:
+        living = []
+        for number, seat in enumerate(PEOPLE):
+            person = LightPerson(await house.comes(seat), number, changed, lies=seat == WATCHING[-1])
+            people.append(person)
+            living.append(group.create_task(person.live()))
+        yield people
+        for task in living:
+            task.cancel()
+
+
+async def until(changed: asyncio.Condition, holds: Callable[[], object]) -> None:
+    """Wait until something holds, looked at whenever anybody is told something (everybody is, every second)."""
+    async with asyncio.timeout(PATIENCE_S), changed:
+        await changed.wait_for(lambda: bool(holds()))
+
+
+async def talk(people: Sequence[LightPerson], sequences: range) -> None:
+    """Have everybody who is seen send so many packets of each kind, evenly."""
+    for sequence in sequences:
+        for person in people[: len(SEEN)]:
+            for kind in KINDS:
+                person.sends(kind, sequence)
+        await asyncio.sleep(0.02)
+
+
+def lacking(people: Sequence[LightPerson], sequences: Sequence[int]) -> list[tuple[str, str]]:
+    """Return who has not got a packet of whom."""
+    wanted = set(sequences)
+    return [
+        (receiver.seat, sender.seat)
+        for receiver in people
+        for sender in people[: len(SEEN)]
+        if receiver is not sender
+        and any(not wanted <= receiver.received.get(ssrc, set()) for ssrc in sender.ssrcs.values())
+    ]
+
+
+@pytest.mark.timeout(150)
+async def test_eight_are_seen_by_each_other_and_by_sixteen_who_cannot_send(
+    record: MemoryProceedings, ports: Ports, journals: FolderJournals
+) -> None:
+    changed = asyncio.Condition()
+    async with meeting_place(ports, people=PEOPLE) as (house, _), everybody(house, changed) as people:
+        li, gao = people[:2]
+        await until(changed, lambda: any(person["seat_id"] == "gao" for person in li.page.room["people"]))
+        await li.page.say("admit", seat_id="gao")
+        await until(changed, lambda: all(person.connected for person in people))
+        for sequence in range(1000, 1400):
+            await talk(people, range(sequence, sequence + 1))
+            if not lacking(people, ()) and all(
+                sender.ssrcs["video"] in receiver.received and sender.ssrcs["audio"] in receiver.received
+                for receiver in people
+                for sender in people[: len(SEEN)]
+                if sender is not receiver
+            ):
+                break
+        await talk(people, COUNTED[:6])
+        liar = people[-1]
+        for sequence in COUNTED:
+            liar.sends("audio", sequence)
+            liar.sends("video", sequence)
+            # In somebody else's name, ahead of what that one has sent.
+            liar.sends("audio", sequence + 5000, gao.ssrcs["audio"])
+        await talk(people, COUNTED[6:])
+        await until(changed, lambda: not lacking(people, COUNTED))
+
+        assert not [person.seat for person in people if set(liar.ssrcs.values()) & person.received.keys()]
+        heard_of_gao = set().union(*(person.received.get(gao.ssrcs["audio"], set()) for person in people))
+        assert max(heard_of_gao) == max(COUNTED)
+        assert not [offer for offer in liar.offers if "a=recvonly" in offer]
+        shown = {person["seat_id"]: person for person in gao.page.room["people"]}
+        assert {seat for seat, person in shown.items() if person["role"] == "observer" and person["present"]} == {
+            *WATCHING
+        }
+        await li.page.say("end")
+        await record.until("ended", "li", "with")
+    entries = await asyncio.to_thread(lambda: list(read_journal(journals.root / HEARING)))
+    check_journal(entries, {seat: person.ssrcs for seat, person in zip(SEEN, people, strict=False)}, journals.root)
+
+
+def check_journal(entries: Sequence[object], ssrcs: dict[str, dict[str, int]], root: Path) -> None:
+    """Check that the recording is whole for everybody who is seen, and holds nothing of anybody else's."""
+    assert not [entry for entry in entries if isinstance(entry, JournalFault)], root
+    sources = {entry.number: entry for entry in entries if isinstance(entry, Source)}
+    assert {source.seat_id for source in sources.values()} == set(SEEN)
+    kept: dict[int, set[int]] = {}
+    for entry in entries:
+        if isinstance(entry, Packet) and not is_rtcp(entry.data):
+            kept.setdefault(sources[entry.source].ssrc, set()).add(int.from_bytes(entry.data[2:4], "big"))
+    for seat, own in ssrcs.items():
+        for kind, ssrc in own.items():
+            assert set(COUNTED) <= kept[ssrc], (seat, kind)
+            assert max(kept[ssrc]) == max(COUNTED), (seat, kind)
+    entered = [str(entry.data["seat_id"]) for entry in entries if isinstance(entry, Event) and "seat_id" in entry.data]
+    assert set(WATCHING) <= set(entered), "who watched stands in the recording"
