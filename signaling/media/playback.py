@@ -1,6 +1,7 @@
 """Playback files derived from a journal: one a seat, remuxed and never transcoded; made again any time.
 
-Who sent VP8 gets a WebM, who sent H.264 an MP4: what browsers play of each.
+Who sent VP8 gets a WebM, who sent H.264 an MP4: what browsers play of each. Whose camera changed its codec in
+mid-hearing gets what it sent longest; only the rest is coded again (`recoding`).
 
 All files of a recording share one clock: their time 0 is the recording's start. A seat's sound and picture are put
 together by its sender reports (the sender's own clock ties both streams), and tied to the recording by the quickest
@@ -31,6 +32,7 @@ from signaling.media import rtp
 from signaling.media.assembling import Assembler, Frame
 from signaling.media.h264 import holds_parameters, parameters_of
 from signaling.media.pictures import read_piece, size_of
+from signaling.media.recoding import Recoder
 from signaling.media.timeline import Timeline
 
 SILENCE_US = 20_000
@@ -183,7 +185,10 @@ def _open_writer(stack: ExitStack, output: Path, seat_id: str, survey: _Survey) 
     hears = form.always_sounds or any(
         (source.seat_id, source.kind) == (seat_id, "audio") for source in survey.sources.values()
     )
-    return _Writer(part, container, codec, shown.get(codec), hears)
+    camera = shown.get(codec)
+    if camera is not None:
+        camera.size = max(other.size for other in shown.values())
+    return _Writer(part, container, codec, camera, hears)
 
 
 def _can_stand_in_a_file(codec: str, camera: _Camera) -> bool:
@@ -247,6 +252,7 @@ class _Writer:
         self.has_audio = False
         self._container = container
         self._codec = codec
+        self._recoder = Recoder(codec)
         self._streams: dict[str, AvStream] = {}
         if camera is not None:
             self._streams["video"] = _picture_stream(container, codec, camera)
@@ -260,7 +266,11 @@ class _Writer:
 
     def write(self, kind: str, frame: Frame) -> None:
         """Write a frame; one that seems older than the recording was only held up, and stands at its start."""
-        if kind not in self._streams or (kind == "video" and frame.codec != self._codec):
+        if kind not in self._streams:
+            return
+        if kind == "video" and frame.codec != self._codec:
+            for again in self._recoder.recode(frame):
+                self.write(kind, again)
             return
         if frame.at_us < 0:
             frame = replace(frame, at_us=0)
@@ -299,6 +309,8 @@ class _Writer:
         packet.time_base = _MILLISECONDS
         packet.stream = self._streams[kind]
         packet.is_keyframe = frame.keyframe
+        # Only the last one's counts: an MP4 ends where its last picture ends.
+        packet.duration = SILENCE_US // 1000
         self._container.mux(packet)
 
 

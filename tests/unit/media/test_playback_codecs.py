@@ -1,0 +1,225 @@
+"""Playback files of people who sent H.264, redundant sound, and nothing while they were silent."""
+
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from records.clock import FixedClock
+from records.journal import JournalWriter
+from signaling.media.h264 import units
+from signaling.media.playback import GAP_US, remux_here
+
+TEN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+TEN_US = int(TEN.timestamp()) * 1_000_000
+VOICE = b"\xfc" + bytes(60)
+ROUND_S = 20
+
+
+def encoded(codec: str, size: tuple[int, int], shades: range) -> list[bytes]:
+    """Return frames of one shade of grey each, 10 a second, the first a keyframe, every tenth another."""
+    encoder = av.CodecContext.create(codec, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
+    encoder.time_base = Fraction(1, 10)
+    encoder.gop_size = 10
+    if codec == "libx264":
+        encoder.profile = "Baseline"
+        encoder.options = {"tune": "zerolatency", "x264-params": "scenecut=0:keyint=10:threads=1"}
+    else:
+        encoder.options = {"lag-in-frames": "0", "deadline": "realtime", "auto-alt-ref": "0"}
+    made = []
+    for index, shade in enumerate(shades):
+        picture = av.VideoFrame(*size, "yuv420p")
+        for plane, value in zip(picture.planes, (40 + 4 * shade, 128, 128), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
+        picture.pts = index
+        made += [bytes(packet) for packet in encoder.encode(picture)]
+    return [*made, *(bytes(packet) for packet in encoder.encode(None))]
+
+
+class Book:
+    """A journal of one seat whose packets are told by what is in them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.writer = JournalWriter.open(directory, "h", clock=FixedClock(TEN))
+        self._numbers: dict[int, int] = {}
+        self._sequences = {11: 65_500, 22: 65_500}
+
+    def _source(self, payload_type: int) -> int:
+        if payload_type not in self._numbers:
+            kind, ssrc, codec, rate = {
+                111: ("audio", 11, "opus", 48000),
+                63: ("audio", 11, "red", 48000),
+                96: ("video", 22, "VP8", 90000),
+                98: ("video", 22, "H264", 90000),
+            }[payload_type]
+            self._numbers[payload_type] = self.writer.declare_source(
+                seat_id="gao", kind=kind, ssrc=ssrc, payload_type=payload_type, codec=codec, clock_rate=rate
+            )
+        return self._numbers[payload_type]
+
+    def packet(self, payload_type: int, payload: bytes, at_ms: int, *, last: bool = True, lost: bool = False) -> None:
+        ssrc, ticks = (11, 48) if payload_type in (111, 63) else (22, 90)
+        sequence = self._sequences[ssrc]
+        self._sequences[ssrc] = sequence + 1
+        if not lost:
+            kind = payload_type | 0x80 * last
+            head = struct.pack(">BBHII", 0x80, kind, sequence & 0xFFFF, at_ms * ticks & 0xFFFFFFFF, ssrc)
+            self.writer.write_packet(self._source(payload_type), TEN_US + at_ms * 1000, head + payload)
+
+    def h264(self, frame: bytes, at_ms: int, *, lost: int | None = None) -> None:
+        """Write a frame: its parameters together, its slices in pieces of 20 bytes; the `lost`th packet is missing."""
+        small = [unit for unit in units(frame) if unit[0] & 0x1F in (7, 8)]
+        packets = [b"\x78" + b"".join(len(unit).to_bytes(2, "big") + unit for unit in small)] if small else []
+        for unit in units(frame):
+            if unit[0] & 0x1F in (1, 5):
+                chunks = [unit[at : at + 20] for at in range(1, len(unit), 20)]
+                for index, chunk in enumerate(chunks):
+                    ends = 0x80 * (index == 0) | 0x40 * (index == len(chunks) - 1)
+                    packets.append(bytes((unit[0] & 0xE0 | 28, unit[0] & 0x1F | ends)) + chunk)
+        for index, packet in enumerate(packets):
+            self.packet(98, packet, at_ms, last=index == len(packets) - 1, lost=index == lost)
+
+    def vp8(self, frame: bytes, at_ms: int) -> None:
+        self.packet(96, b"\x10" + frame, at_ms)
+
+    def red(self, before: tuple[int, bytes], now: bytes, at_ms: int, *, lost: bool = False) -> None:
+        """Write sound with the piece that was made `before[0]` ms earlier."""
+        head = (1 << 31 | 111 << 24 | before[0] * 48 << 10 | len(before[1])).to_bytes(4, "big")
+        self.packet(63, head + b"\x6f" + before[1] + now, at_ms, lost=lost)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    book = Book(tmp_path / "journal")
+    yield book
+    book.writer.close()
+
+
+def pictures(path: Path) -> list[tuple[int, int, int]]:
+    """Return (time in ms, width, shade's number) of everything shown."""
+    with av.open(str(path)) as container:
+        return [
+            (round(float(frame.time) * 1000), frame.width, round((bytes(frame.planes[0])[0] - 40) / 4))
+            for frame in container.decode(video=0)
+        ]
+
+
+def sounds(path: Path) -> list[tuple[int, bytes]]:
+    """Return (time in ms, coded piece) of everything heard."""
+    with av.open(str(path)) as container:
+        return [
+            (round(float(packet.pts * packet.time_base) * 1000), bytes(packet))
+            for packet in container.demux(audio=0)
+            if packet.pts is not None and packet.size
+        ]
+
+
+def test_a_picture_in_h264_becomes_an_mp4_in_which_everything_stands_at_its_time(book: Book, tmp_path: Path) -> None:
+    for index, frame in enumerate(encoded("libx264", (64, 48), range(40))):
+        book.h264(frame, 1500 + 100 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    assert (made.path.name, made.has_video, made.has_audio, made.starts_ms) == ("gao.mp4", True, False, 1500)
+    shown = pictures(made.path)
+    assert [number for _, _, number in shown] == list(range(40))
+    assert all(abs(at_ms - 1500 - 100 * number) < 5 for at_ms, _, number in shown)
+
+
+def test_after_a_hole_in_h264_nothing_is_shown_until_the_next_keyframe(book: Book, tmp_path: Path) -> None:
+    frames = encoded("libx264", (320, 240), range(30))
+    for index, frame in enumerate(frames):
+        book.h264(frame, 100 * index, lost=0 if index in (14, 20) else None)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    # The keyframe at 20 came without its parameters, so that it cannot be shown by itself either.
+    assert [number for _, _, number in pictures(made.path)] == list(range(14))
+
+
+def test_a_picture_that_changes_its_size_goes_on_in_the_same_file(book: Book, tmp_path: Path) -> None:
+    frames = [*encoded("libx264", (64, 48), range(20)), *encoded("libx264", (128, 96), range(20, 40))]
+    for index, frame in enumerate(frames):
+        book.h264(frame, 100 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    shown = pictures(made.path)
+    assert [number for _, _, number in shown] == list(range(40))
+    assert [width for _, width, _ in shown] == [64] * 20 + [128] * 20
+
+
+def test_parameters_without_sense_cost_the_picture_and_not_the_sound(book: Book, tmp_path: Path) -> None:
+    for at_ms in range(0, 1000, 20):
+        book.packet(111, VOICE, at_ms)
+        book.packet(98, b"\x78\0\x04\x67\x42\xe0\x1f\0\x02\x68\xce", at_ms, last=False)
+        book.packet(98, b"\x65" + bytes(30), at_ms)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    assert (made.has_video, made.has_audio) == (False, True)
+
+
+def test_lost_sound_is_taken_out_of_the_packet_after_it(book: Book, tmp_path: Path) -> None:
+    pieces = [bytes((0xFC, index)) + bytes(50) for index in range(100)]
+    for index, piece in enumerate(pieces):
+        book.red((20, pieces[max(0, index - 1)]), piece, 20 * index, lost=index in (30, 31, 60))
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    heard = [(at_ms, pieces.index(data)) for at_ms, data in sounds(made.path) if data in pieces]
+    # Of two lost in a row only the second stands in the packet after them.
+    assert [number for _, number in heard] == [index for index in range(100) if index != 30]
+    assert all(abs(at_ms - 20 * number) <= 1 for at_ms, number in heard)
+
+
+def test_redundant_and_plain_packets_of_one_voice_are_one_sound(book: Book, tmp_path: Path) -> None:
+    pieces = [bytes((0xFC, index)) + bytes(50) for index in range(60)]
+    for index, piece in enumerate(pieces):
+        if index % 3:
+            book.red((20, pieces[index - 1]), piece, 20 * index)
+        else:
+            book.packet(111, piece, 20 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    assert [pieces.index(data) for _, data in sounds(made.path)] == list(range(60))
+
+
+def test_silence_that_is_not_sent_neither_shifts_nor_stretches_what_is_said_after_it(
+    book: Book, tmp_path: Path
+) -> None:
+    said = [at_ms for at_ms in range(ROUND_S * 1000) if at_ms % 4000 < 500 and at_ms % 20 == 0]
+    noise = [at_ms for at_ms in range(ROUND_S * 1000) if at_ms % 4000 >= 500 and (at_ms % 4000 - 500) % 400 == 0]
+    for at_ms in sorted(said + noise):
+        book.packet(111, VOICE if at_ms in said else b"\x08" + bytes(6), at_ms)
+        if at_ms % 400 == 20:
+            book.packet(111, b"\x08", at_ms)  # says that it is silent, and nothing more
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    played_ms = 0
+    for at_ms, data in sounds(made.path):
+        # Browsers play one piece after the other, whatever time is written on it.
+        assert abs(played_ms - at_ms) * 1000 <= GAP_US
+        played_ms += 20
+        if data == VOICE:
+            assert at_ms in said
+    assert abs(played_ms - said[-1] - 20) < 4000
+
+
+@pytest.mark.parametrize(("first", "suffix"), [(30, ".mp4"), (10, ".webm")])
+def test_a_camera_that_changes_its_codec_is_seen_throughout_in_that_which_it_sent_longest(
+    book: Book, tmp_path: Path, first: int, suffix: str
+) -> None:
+    for index, frame in enumerate(encoded("libx264", (64, 48), range(first))):
+        book.h264(frame, 100 * index)
+    for index, frame in enumerate(encoded("libvpx", (128, 96), range(first, 40)), start=first):
+        book.vp8(frame, 100 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    assert made.path.suffix == suffix
+    shown = pictures(made.path)
+    assert [number for _, _, number in shown] == list(range(40))
+    assert [width for _, width, _ in shown] == [64] * first + [128] * (40 - first)
+    assert all(abs(at_ms - 100 * number) < 5 for at_ms, _, number in shown)
