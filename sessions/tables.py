@@ -169,7 +169,7 @@ class LineQuality(Base):
     """What somebody's line was like in a session, summed up; the recording has every ten seconds of it.
 
     `loss_pct_sum` and `rtt_ms_sum` are sums of one value a second over `measured_s` and `rtt_known_s` seconds. A
-    freeze is a far picture that stood still on this person's screen.
+    freeze is a far picture, the worst of them, that stood still on this person's screen.
     """
 
     __tablename__ = "line_qualities"

@@ -74,7 +74,7 @@ class Word(ClientMessage, frozen=True, tag="word"):
 
 
 class Quality(ClientMessage, frozen=True, tag="quality"):
-    """How often the others' pictures stood still on the sender's screen since the last such message, and how long."""
+    """Of the others' pictures on the sender's screen, the one that stood still longest since the last such message."""
 
     freezes: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
     frozen_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)]
