@@ -17,7 +17,10 @@ from aid.tables import Entry, Fund
 from records.database import Database
 from records.manifests import survey
 from records.personal import PersonalData
+from records.shelf import SEALED, Shelf
 from tests.browser.server import ROOT, Server
+from web.composites import FILE
+from web.settings import demo_settings
 from web.verify import verify_installation
 
 T = TypeVar("T")
@@ -40,14 +43,27 @@ def _run_apart(job: Coroutine[object, object, T]) -> T:
         return thread.submit(lambda: asyncio.run(job)).result()
 
 
+def shelf_of(server: Server) -> Shelf:
+    """Return what is derived from the demonstration's recordings, with the key to it."""
+    return demo_settings(server.var, port=0, media_port=0, addresses=("127.0.0.1",), tls=False).shelf
+
+
+def played_files(server: Server) -> list[str]:
+    """Return the names of the playback files on the shelf."""
+    root = server.var / "data" / "playback"
+    found = [path.relative_to(root).as_posix().removesuffix(SEALED) for path in root.glob(f"*/*{SEALED}")]
+    return sorted(path for path in found if not path.endswith(FILE))
+
+
 def check_recording(server: Server) -> None:
     """The playback files hold both people's picture and sound, as long as the recording, within a second."""
     directory = next((server.var / "data" / "journals").iterdir())
     true_s = survey(directory).duration_ms / 1000
-    files = sorted((server.var / "data" / "playback").rglob("*.webm"))
+    shelf = shelf_of(server)
+    files = played_files(server)
     assert len(files) == 2
     for path in files:
-        with av.open(str(path)) as container:
+        with shelf.open(path) as file, av.open(file, "r") as container:
             assert {stream.type for stream in container.streams} == {"audio", "video"}
             ends = {stream.type: 0.0 for stream in container.streams}
             pictures = 0

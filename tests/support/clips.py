@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
+import struct
 import tempfile
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 import web.simulator
 from web.simulator.drawing import Drawing, Side
@@ -25,6 +29,7 @@ from web.simulator.voice import SAMPLE_RATE, Utterance, decode
 CLIPS = Path(__file__).parents[2] / "var" / "clips"
 FRAME_RATE = 30
 _SAMPLES_A_FRAME = SAMPLE_RATE // FRAME_RATE
+FLASH_EVERY_S = 2
 _JPEG_QUALITY = 82
 _PROSECUTOR_VOICE = Path(__file__).parent / "voice"
 
@@ -81,15 +86,38 @@ def prosecutor_clip() -> Clip:
     return _clip("prosecutor", lambda: Drawing(PROSECUTOR_LOOK), _PROSECUTOR_PLAY, length_s=_PROSECUTOR_LENGTH_S)
 
 
+def flash_clip(hertz: int = 1000) -> Clip:
+    """A dark room in which, every two seconds, a white picture and a beep come at the same instant, for 0.2 s."""
+    lit, dark = _plain(235), _plain(24)
+    frames = range(FLASH_EVERY_S * FRAME_RATE)
+    beep = [round(12_000 * math.sin(2 * math.pi * hertz * n / SAMPLE_RATE)) for n in range(SAMPLE_RATE // 5)]
+    silence = [0] * (SAMPLE_RATE // 2)
+    sound = silence + beep + [0] * (FLASH_EVERY_S * SAMPLE_RATE - len(silence) - len(beep))
+    first, count = FRAME_RATE // 2, FRAME_RATE // 5
+    pictures = [lit if first <= number < first + count else dark for number in frames]
+    return _kept(f"flash-{hertz}", lambda: (pictures * 2, [struct.pack(f"<{len(sound)}h", *sound)] * 2))
+
+
+def _plain(shade: int) -> bytes:
+    jpeg = io.BytesIO()
+    Image.new("RGB", (640, 480), (shade, shade, shade)).save(jpeg, "JPEG", quality=_JPEG_QUALITY, subsampling=2)
+    return jpeg.getvalue()
+
+
 def _clip(name: str, drawing: Callable[[], Drawing], play: Play, *, length_s: int) -> Clip:
+    def made() -> tuple[list[bytes], list[bytes]]:
+        frames = list(_perform(drawing(), play, length_s=length_s))
+        return [picture for picture, _ in frames], [sound for _, sound in frames]
+
+    return _kept(name, made)
+
+
+def _kept(name: str, make: Callable[[], tuple[list[bytes], list[bytes]]]) -> Clip:
     stem = f"{name}-{_fingerprint()}"
     clip = Clip(CLIPS / f"{stem}.mjpeg", CLIPS / f"{stem}.wav")
     if not (clip.picture.exists() and clip.sound.exists()):
         CLIPS.mkdir(parents=True, exist_ok=True)
-        pictures, sounds = [], []
-        for picture, sound in _perform(drawing(), play, length_s=length_s):
-            pictures.append(picture)
-            sounds.append(sound)
+        pictures, sounds = make()
         _put(clip.picture, b"".join(pictures))
         _put(clip.sound, _wav(b"".join(sounds)))
     return clip

@@ -1,0 +1,228 @@
+"""A recording is watched: lips match in every file and on the page, marks are found, the picture of everybody comes."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from records.shelf import Shelf
+from signaling.media.composite import HEIGHT, WIDTH
+from signaling.media.layout import tiles
+from tests.browser.conftest import launch
+from tests.browser.evidence import played_files, shelf_of
+from tests.browser.people import DESK, PHONE, Camera, come_in, end_hearing, open_context, sign_in
+from tests.browser.server import Server
+from tests.support.clips import flash_clip
+from tests.support.lips import Lips, Region, lips
+
+pytestmark = pytest.mark.browser
+
+APART_MS_MAX = 80
+"""What the product promises: sound and picture, and one person and another, part by less."""
+HERTZ = {"applicant": 1000, "host": 1700}
+FLASHES_SEEN = """
+([selector, wanted]) => new Promise((resolve) => {
+  const video = document.querySelector(selector);
+  const canvas = new OffscreenCanvas(8, 8).getContext("2d", { willReadFrequently: true });
+  let count = 0, lit = true;
+  const look = () => {
+    canvas.drawImage(video, 0, 0, 8, 8);
+    const now = canvas.getImageData(4, 4, 1, 1).data[0] > 128;
+    if (now && !lit) count += 1;
+    lit = now;
+    if (count >= wanted) resolve(count);
+    else video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+})
+"""
+# Notes when flashes and beeps leave the camera and the microphone: both on the page's clock, to which each device's own
+# is tied by whatever of it arrived quickest.
+WATCH_DEVICES = """
+(() => {
+  const devices = navigator.mediaDevices;
+  const ask = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (wanted) => {
+    const stream = await ask(wanted);
+    const noted = { flashes: [], beeps: [], picture: Infinity, sound: Infinity };
+    const read = async (track, take) => {
+      const reader = new MediaStreamTrackProcessor({ track: track.clone() }).readable.getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        take(value, performance.now() - value.timestamp / 1000);
+        value.close();
+      }
+    };
+    const canvas = new OffscreenCanvas(8, 8).getContext("2d", { willReadFrequently: true });
+    let lit = true, quiet = 0;
+    const see = (frame, base) => {
+      noted.picture = Math.min(noted.picture, base);
+      canvas.drawImage(frame, 0, 0, 8, 8);
+      const now = canvas.getImageData(4, 4, 1, 1).data[0] > 128;
+      if (now && !lit) noted.flashes.push(frame.timestamp / 1000);
+      lit = now;
+    };
+    const hear = (data, base) => {
+      noted.sound = Math.min(noted.sound, base);
+      const samples = new Float32Array(data.numberOfFrames);
+      data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+      samples.forEach((sample, index) => {
+        quiet += 1;
+        if (Math.abs(sample) < 0.05) return;
+        if (quiet > data.sampleRate / 2) noted.beeps.push(data.timestamp / 1000 + (1000 * index) / data.sampleRate);
+        quiet = 0;
+      });
+    };
+    const [picture, sound] = [stream.getVideoTracks()[0], stream.getAudioTracks()[0]];
+    if (picture && sound) {
+      window.noted = noted;
+      void read(picture, see);
+      void read(sound, hear);
+    }
+    return stream;
+  };
+})();
+"""
+NOTED = """
+() => {
+  const { flashes, beeps, picture, sound } = window.noted;
+  return [flashes.map((at) => at + picture), beeps.map((at) => at + sound)];
+}
+"""
+# While it plays a second of the recording: how far the two people's positions are apart, once a frame, in ms.
+APART = """
+() => new Promise((resolve) => {
+  const [one, other] = document.querySelectorAll("[data-player] video");
+  const apart = [];
+  const from = one.currentTime;
+  const look = () => {
+    apart.push(1000 * Math.abs(one.currentTime - other.currentTime));
+    if (one.currentTime - from > 1) resolve(apart);
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})
+"""
+SETTLED = """
+() => {
+  const videos = [...document.querySelectorAll("[data-player] video")];
+  return videos.every((video) => !video.seeking && video.readyState >= 3);
+}
+"""
+POSITIONS = "() => [...document.querySelectorAll('[data-player] video')].map((video) => video.currentTime)"
+
+
+@pytest.fixture
+def flashing_applicant(playwright: Playwright) -> Iterator[Browser]:
+    """A browser whose camera shows a flash with every beep."""
+    with launch(playwright, flash_clip(HERTZ["applicant"])) as browser:
+        yield browser
+
+
+@pytest.fixture
+def flashing_host(playwright: Playwright) -> Iterator[Browser]:
+    """The same with beeps of another pitch."""
+    with launch(playwright, flash_clip(HERTZ["host"])) as browser:
+        yield browser
+
+
+def tell(figures: str) -> None:
+    """Say what was measured (`pytest -s` shows it)."""
+    sys.stdout.write(f"{figures}\n")
+
+
+def hold_flashing_hearing(phone: Page, desk: Page, server: Server, camera: Camera) -> Mapping[str, float]:
+    """Have both meet, mark two moments and end; return how the devices of each were, in ms."""
+    come_in(phone, server, camera)
+    sign_in(desk, server, "wang")
+    desk.get_by_role("link", name="进入接访室").click()
+    desk.locator("#stage-admit").click()
+    for page in (phone, desk):
+        page.locator(".person--stage video").wait_for()
+        page.evaluate(FLASHES_SEEN, [".person--stage video", 1])
+        desk.keyboard.press("b")
+        desk.locator("#mark-title").fill("闪光")
+        desk.keyboard.press("Enter")
+        expect(desk.get_by_text("标记已记下")).to_be_visible()
+        page.evaluate(FLASHES_SEEN, [".person--stage video", 1])
+    true_ms = {"applicant": true_offset_ms(phone), "host": true_offset_ms(desk)}
+    end_hearing(desk)
+    desk.locator("[data-act=play]:not([disabled])").wait_for()
+    return true_ms
+
+
+def true_offset_ms(page: Page) -> float:
+    """Return by how much beeps come after flashes out of a page's devices: the browser starts both files, not we."""
+    lit, heard = page.evaluate(NOTED)
+    nearest = [min((beep - flash for beep in heard), key=abs) for flash in lit]
+    return median(offset for offset in nearest if abs(offset) < 500)
+
+
+def check_lips(found: Lips, true_ms: float, where: str) -> None:
+    tell(f"{where}: {found.told(true_ms)}")
+    assert len(found.after_lit_ms) >= 2
+    assert median(found.errors_ms(true_ms)) < APART_MS_MAX
+
+
+def check_files(server: Server, true_ms: Mapping[str, float]) -> None:
+    shelf = shelf_of(server)
+    films = {path: {who: lips_in(shelf, path, hertz) for who, hertz in HERTZ.items()} for path in played_files(server)}
+    assert len(films) == 2
+    for who in HERTZ:
+        path, found = max(
+            ((path, found[who]) for path, found in films.items()), key=lambda one: len(one[1].after_lit_ms)
+        )
+        check_lips(found, true_ms[who], f"{who}'s {path.rpartition('.')[2]}")
+
+
+def lips_in(shelf: Shelf, path: str, hertz: int) -> Lips:
+    with shelf.open(path) as film:
+        return lips(film, hertz)
+
+
+def check_page(desk: Page, camera: Camera) -> None:
+    desk.locator("[data-act=play]").click()
+    for speed, to_ms in (("1", 2500), ("1.5", 400), ("1.5", 3100), ("1", 1200)):
+        desk.locator("[data-act=speed]").select_option(speed)
+        desk.locator("[data-act=seek]").evaluate(
+            "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input')); }", to_ms
+        )
+        desk.wait_for_function(SETTLED)
+        apart = desk.evaluate(APART)
+        tell(f"people apart at {speed}x: median {median(apart):.0f} ms, at most {max(apart):.0f} ms")
+        assert max(apart) < APART_MS_MAX
+    marks = desk.locator("[data-at-ms]")
+    assert marks.count() == 2
+    for index in range(marks.count()):
+        at_s = int(marks.nth(index).get_attribute("data-at-ms") or 0) / 1000
+        desk.locator("[data-player]").evaluate("player => player.querySelectorAll('video').forEach(v => v.pause())")
+        marks.nth(index).click()
+        desk.wait_for_function(SETTLED)
+        assert all(-0.01 < position - at_s < 0.6 for position in desk.evaluate(POSITIONS)), at_s
+
+
+def test_lips_match_in_the_files_on_the_page_and_in_the_picture_of_everybody(
+    server: Server, flashing_applicant: Browser, flashing_host: Browser, tmp_path: Path, camera: Camera
+) -> None:
+    phone = open_context(flashing_applicant, PHONE, phone=True).new_page()
+    desk = open_context(flashing_host, DESK).new_page()
+    for page in (phone, desk):
+        page.add_init_script(WATCH_DEVICES)
+    true_ms = hold_flashing_hearing(phone, desk, server, camera)
+    check_files(server, true_ms)
+    check_page(desk, camera)
+    link = desk.get_by_role("link", name="下载合成录像")
+    expect(link).to_be_visible(timeout=30_000)
+    camera.shoot(desk, "desk-playback")
+    with desk.expect_download() as download:
+        link.click()
+    film = download.value.path()
+    assert download.value.suggested_filename.endswith("合成录像.mp4")
+    for tile, who in zip(tiles(2, WIDTH, HEIGHT), ("host", "applicant"), strict=True):
+        middle = Region(tile.picture.x + 200, tile.picture.y + 150, 200, 150)
+        with film.open("rb") as file:
+            check_lips(lips(file, HERTZ[who], middle), true_ms[who], f"{who} in the picture of everybody")
