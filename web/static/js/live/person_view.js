@@ -70,7 +70,7 @@ export class PersonView {
     const missing = this.isSelf ? ownPictureMissing(person) : pictureMissing(person, you);
     show(this.empty, missing !== null);
     show(this.video, missing === null);
-    const instead = missing === null ? "" : say(missing, { name: whole });
+    const instead = missing === null ? "" : say(missing, { name });
     if (missing !== null) write(this.empty, instead);
     const described = [whole, quiet ? say("person.silent") : "", instead];
     this.node.setAttribute("aria-label", described.filter(Boolean).join("，"));

@@ -1,0 +1,68 @@
+"""An old phone and an old computer share no codec: both are told so in words, hear each other, and are recorded."""
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.people import DESK, PHONE, Camera, come_in, end_hearing, hears_somebody, open_context, sign_in
+from tests.browser.server import Server
+
+pytestmark = pytest.mark.browser
+
+# A browser without a codec answers without it.
+LACKS = """
+  const said = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "localDescription").get;
+  Object.defineProperty(RTCPeerConnection.prototype, "localDescription", {
+    get() {
+      const whole = said.call(this);
+      return whole && { type: whole.type, sdp: whole.sdp.replace(/^(m=video.*?) %d\\b/gm, "$1") };
+    },
+  });
+"""
+HARDWARE_FOR_H264_ONLY = """
+  navigator.mediaCapabilities.encodingInfo = async ({ video }) =>
+    ({ supported: true, smooth: true, powerEfficient: video.contentType.startsWith("video/H264") });
+"""
+# Resolves with the picture's width once it has played for a moment, and with 0 when it does not.
+PLAYS = """
+(video) => new Promise((resolve) => {
+  const until = performance.now() + 10000;
+  const look = () => {
+    if (video.currentTime > 0.5 && video.readyState >= 2) resolve(video.videoWidth);
+    else if (performance.now() > until) resolve(0);
+    else requestAnimationFrame(look);
+  };
+  look();
+})
+"""
+
+
+def test_who_cannot_show_each_others_pictures_is_told_in_words_and_heard_and_recorded(
+    server: Server, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera
+) -> None:
+    phones = open_context(applicants_browser, PHONE, phone=True)
+    phones.add_init_script(LACKS % 96 + HARDWARE_FOR_H264_ONLY)
+    phone = phones.new_page()
+    come_in(phone, server, camera)
+    desks = open_context(prosecutors_browser, DESK)
+    desks.add_init_script(LACKS % 98)
+    desk = desks.new_page()
+    sign_in(desk, server, "wang")
+    desk.get_by_role("link", name="进入接访").first.click()
+    desk.locator("#stage-admit").click()
+
+    expect(desk.locator(".person--stage .person__empty")).to_contain_text("您的浏览器放不出")
+    expect(desk.locator(".person--self .person__empty")).to_contain_text("对方的浏览器放不出您的画面")
+    expect(desk.get_by_text("换用 Chrome 浏览器打开链接").first).to_be_visible()
+    expect(phone.locator(".person--stage .person__empty")).to_contain_text("您的浏览器放不出")
+    expect(phone.locator(".person--stage .person__empty")).to_contain_text("声音照常")
+    assert hears_somebody(desk)
+    assert hears_somebody(phone)
+    camera.shoot(desk, "desk-no-common-codec")
+    camera.shoot(phone, "phone-no-common-codec")
+
+    end_hearing(desk)
+    played = desk.locator(".player video[src$='.mp4']")
+    expect(played).to_have_count(1, timeout=30_000)
+    expect(desk.locator(".player video[src$='.webm']")).to_have_count(1)
+    desk.locator("[data-act=play]").click()
+    assert played.evaluate(PLAYS) >= 320
