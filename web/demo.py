@@ -63,6 +63,7 @@ class DemoPerson:
 PEOPLE = (
     DemoPerson("wang", "王志远", "检察官", HOME, Role.HOST, "主持接访、核验身份、宣读决定"),
     DemoPerson("liu", "刘敏", "检察官助理", FAR, Role.FAR_END, "在申请人所在地协助"),
+    DemoPerson("qian", "钱芳", "人民监督员", HOME, Role.GUEST, "旁听：看得到、听得到，不出镜"),
     DemoPerson("chen", "陈立", "副检察长", HOME, Role.APPROVER, "审批救助"),
     DemoPerson("sun", "孙悦", "财务", HOME, Role.FINANCE, "制单、收银行回单"),
     DemoPerson("zhou", "周海", "财务", HOME, Role.FINANCE, "复核放行"),
@@ -183,6 +184,8 @@ async def _ensure_hearing(db: AsyncSession, settings: Settings, clock: Clock) ->
 
 async def _book_hearing(db: AsyncSession, host: Actor, clock: Clock) -> Session:
     far = (await db.scalars(select(Staff).where(Staff.user_name == "liu"))).one()
+    # Data laid in by an earlier release has nobody who watches.
+    watching = await db.scalars(select(Staff).where(Staff.user_name == "qian"))
     held_for = (await db.scalars(select(Session).order_by(Session.booked_at.desc()).limit(1))).first()
     case_id = (await case_of_session(db, held_for.id)).id if held_for else await _only_case(db)
     starts_at = _half_hour_before(clock.now())
@@ -199,6 +202,7 @@ async def _book_hearing(db: AsyncSession, host: Actor, clock: Clock) -> Session:
             host=Attendee(host.id, host.name, "检察官"),
             far_office_id=far.office_id,
             far_end=[Attendee(far.id, far.name, far.title)],
+            observers=[Attendee(person.id, person.name, person.title) for person in watching],
         ),
         clock=clock,
     )

@@ -81,6 +81,10 @@ async def test_nobody_gets_a_seat_that_is_not_theirs_to_take(house: House) -> No
     wang = await house.staff("wang")
     for seats in ({"ba": "joint"}, {"ba": "far_end"}, {"liu": "host"}, {"chen": "applicant"}, {"liu": "king"}):
         assert await _book(house, wang, **seats) == "malformed"
+    (field,) = (await _fields_of(house, "chen")).values()
+    for odd in ("接" * 65536, "\x00", "<script>"):
+        answer = await wang.submit(f"/sessions/{house.session_id}/people", **{field: odd})
+        assert answer.refused in ("field_too_long", "malformed"), odd[:9]
     answer = await wang.submit(
         "/book", case="nothing", id_tail="123X", subject="x", day="2026-11-26", at="9", minutes="1"
     )
