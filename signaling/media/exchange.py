@@ -55,7 +55,7 @@ class Exchange:
             blind = tuple(
                 other.seat_id
                 for other in self.people.values()
-                if other is not sender and any(other.cannot_show(stream) for stream in streams)
+                if other is not sender and not other.link.lost and any(map(other.cannot_show, streams))
             )
             if blind and not sender.link.lost:
                 found[sender.seat_id] = blind

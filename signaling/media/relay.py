@@ -288,6 +288,7 @@ class Hearing:
             return
         self.recorder.note({"event": "LinkLost", "seat_id": person.seat_id, "reason": reason})
         self._on_event(LinkLost(self.hearing_id, person.seat_id, reason))
+        self._tell_unseen()
 
     def link_moved(self, link: Link) -> None:
         """Let ordinary packets in from the new address only."""
