@@ -166,6 +166,9 @@ def _before_the_hearing(tour: Tour) -> str:
     session = href.removesuffix("/room")
     desk.goto(server.origin + session)
     tour.look(desk, "session-booked")
+    for path, name in (("/book", "book"), (f"{session}/people", "people")):
+        desk.goto(server.origin + path)
+        tour.look(desk, name)
     desk.goto(server.origin + href)
     expect(desk.locator("#stage-admit")).to_be_visible()
     tour.look(desk, "room-waiting")
