@@ -30,6 +30,7 @@ from signaling.effects import (
     OfferMade,
     OpenMedia,
     Outcome,
+    PicturesMissed,
     Received,
     RecordAdmission,
     RecordDeparture,
@@ -62,6 +63,7 @@ from signaling.messages import (
     Mute,
     Prompt,
     Quality,
+    Refused,
     RoomShown,
     SendBack,
     Word,
@@ -460,6 +462,32 @@ def test_whoever_watches_comes_in_and_is_known_to_everybody_inside() -> None:
     assert not model.room.places["chen"].hand
     model.says("li", Mute("chen", False))
     assert "chen" not in model.sounding
+
+
+def test_who_cannot_see_whom_is_shown_to_all_who_know_of_both_and_told_to_the_host_once() -> None:
+    model = in_session()
+    blind = PicturesMissed({"gao": ("li", "zhao")})
+    model.room, effects = decide(model.room, blind)
+    places = model.room.places
+
+    def unseen(viewer: str) -> dict[str, tuple[str, ...]]:
+        shown = snapshot(model.room, places[viewer]).people
+        return {person.seat_id: person.unseen_by for person in shown if person.unseen_by}
+
+    assert unseen("li") == {"gao": ("li", "zhao")}
+    # Gao does not know that Zhao waits.
+    assert unseen("gao") == {"gao": ("li",)}
+    alarms = [
+        effect.message for effect in effects if isinstance(effect, SendTo) and isinstance(effect.message, Refused)
+    ]
+    assert [(alarm.code, alarm.params["by"]) for alarm in alarms] == [
+        ("picture_unseen", places["li"].name),
+        ("picture_unseen", places["zhao"].name),
+    ]
+    model.room, effects = decide(model.room, blind)
+    assert not any(isinstance(effect, SendTo) and isinstance(effect.message, Refused) for effect in effects)
+    model.room, _ = decide(model.room, PicturesMissed({}))
+    assert unseen("li") == {}
 
 
 def test_a_seat_known_only_as_admitted_is_not_shown_nameless() -> None:
