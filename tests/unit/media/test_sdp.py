@@ -65,6 +65,42 @@ def test_an_answer_says_what_is_sent_and_what_is_received() -> None:
     assert (answer.sections["2"].receives, answer.sections["2"].sends) == (True, False)
 
 
+def test_an_offer_names_both_codecs_with_their_repairs_and_redundant_sound_first() -> None:
+    offer = make_offer(TRANSPORT, 1, SECTIONS)
+    sound, camera, far_sound, _ = offer.split("\r\nm=")[1:]
+    assert sound.startswith("audio 40000 UDP/TLS/RTP/SAVPF 63 111\r\n")
+    assert "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n" in sound
+    assert "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n" in sound
+    assert far_sound.startswith("audio 40000 UDP/TLS/RTP/SAVPF 63 111\r\n")
+    assert camera.startswith("video 40000 UDP/TLS/RTP/SAVPF 96 98 97 99\r\n")
+    assert "a=rtpmap:98 H264/90000\r\n" in camera
+    assert "a=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f" in camera
+    assert "a=fmtp:97 apt=96\r\n" in camera and "a=fmtp:99 apt=98\r\n" in camera
+
+
+def test_a_camera_may_be_asked_for_one_codec_only() -> None:
+    offer = make_offer(TRANSPORT, 1, [Section("1", "video", "recvonly", "host", formats=(98,))])
+    assert "m=video 40000 UDP/TLS/RTP/SAVPF 98 99\r\n" in offer
+    assert "VP8" not in offer
+
+
+@pytest.mark.parametrize(
+    ("line", "formats"),
+    [
+        ("m=video 9 UDP/TLS/RTP/SAVPF 98 99 96 97", (98, 96)),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96 97", (96,)),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 111 63 120", ()),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96 96 98\r\na=rtpmap:98 h264/90000", (96, 98)),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96 98\r\na=rtpmap:98 AV1/90000", (96,)),
+        ("m=video 0 UDP/TLS/RTP/SAVPF 96", ()),
+        ("m=audio 9 UDP/TLS/RTP/SAVPF 63 111\r\na=rtpmap:111 opus/48000/2", (63, 111)),
+    ],
+)
+def test_an_answer_says_which_codecs_it_takes_in_its_own_order(line: str, formats: tuple[int, ...]) -> None:
+    answer = read_answer(ANSWER.replace("m=audio 9 UDP/TLS/RTP/SAVPF 111", line, 1))
+    assert answer.sections["0"].formats == formats
+
+
 def test_an_answer_says_under_which_ssrc_lost_packets_come_again() -> None:
     section = read_answer(ANSWER.replace("a=ssrc:77", "a=ssrc-group:FID 78 79\r\na=ssrc:77")).sections["0"]
     assert (section.ssrc, section.rtx_ssrc) == (78, 79)

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from signaling.media import rtp
-from signaling.media.stream import HISTORY_MAX, KEYFRAME_EVERY_S, SentNumbers, Stream
+from signaling.media.stream import HISTORY_MAX, KEYFRAME_EVERY_S, TURN_EVERY_S, SentNumbers, Stream
 
 KEYFRAME = b"\x10\x00frame"
 DELTA = b"\x10\x01frame"
@@ -34,6 +34,44 @@ def test_a_missing_packet_is_asked_for_until_it_comes(camera: Stream) -> None:
     assert camera.missing_now(0.2) == [65535]
     take(camera, 65535, 0.21)
     assert camera.missing_now(1.0) == []
+
+
+H264_KEYFRAME = b"\x78\0\x04\x67\x42\xe0\x1f\0\x02\x68\xce"
+
+
+def take_h264(stream: Stream, sequence: int, at: float, payload: bytes) -> None:
+    data = struct.pack(">BBHII", 0x80, 98, sequence, 0, 42) + payload
+    head = rtp.read_head(data)
+    assert head is not None
+    stream.take(head, data, at)
+
+
+def test_a_keyframe_of_h264_ends_the_asking_and_another_frame_does_not() -> None:
+    camera = Stream("gao", "video", 42, 98, 0)
+    camera.want_keyframe()
+    assert camera.keyframe_due(0.0)
+    take_h264(camera, 1, 0.1, b"\x7c\x85idr without what must be known first")
+    assert camera.keyframe_due(1.0)
+    take_h264(camera, 2, 1.1, H264_KEYFRAME)
+    assert not camera.keyframe_due(2.0)
+
+
+def test_a_camera_may_change_its_codec_but_late_packets_and_haste_change_nothing(camera: Stream) -> None:
+    take(camera, 10)
+    assert camera.may_turn(11, 0.0)
+    assert not camera.may_turn(10, 0.0)
+    assert not camera.may_turn(9, 0.0)
+    camera.turn(98, 5, 0.0)
+    assert (camera.payload_type, camera.number) == (98, 5)
+    assert not camera.may_turn(12, TURN_EVERY_S - 0.1)
+    assert camera.may_turn(12, TURN_EVERY_S)
+    assert camera.numbers == {96: 0, 98: 5}
+
+
+def test_sound_changes_between_plain_and_redundant_as_often_as_it_likes() -> None:
+    voice = Stream("gao", "audio", 42, 63, 0)
+    voice.turn(111, 1, 0.0)
+    assert voice.may_turn(3, 0.0)
 
 
 def test_a_packet_that_never_comes_is_given_up_and_a_keyframe_wanted(camera: Stream) -> None:
