@@ -135,10 +135,11 @@ def test_a_picture_in_h264_becomes_an_mp4_in_which_everything_stands_at_its_time
 def test_after_a_hole_in_h264_nothing_is_shown_until_the_next_keyframe(book: Book, tmp_path: Path) -> None:
     frames = encoded("libx264", (320, 240), range(30))
     for index, frame in enumerate(frames):
-        book.h264(frame, 100 * index, lost=0 if index in (14, 20) else None)
+        bare = b"".join(b"\0\0\1" + unit for unit in units(frame) if unit[0] & 0x1F == 5)
+        book.h264(bare if index == 20 else frame, 100 * index, lost=0 if index == 14 else None)
     book.writer.close()
     (made,) = remux_here(book.directory, tmp_path)
-    # The keyframe at 20 came without its parameters, so that it cannot be shown by itself either.
+    # The keyframe at 20 was sent without its parameters, so that nobody could begin with it.
     assert [number for _, _, number in pictures(made.path)] == list(range(14))
 
 
@@ -191,11 +192,11 @@ def test_silence_that_is_not_sent_neither_shifts_nor_stretches_what_is_said_afte
     book: Book, tmp_path: Path
 ) -> None:
     said = [at_ms for at_ms in range(ROUND_S * 1000) if at_ms % 4000 < 500 and at_ms % 20 == 0]
-    noise = [at_ms for at_ms in range(ROUND_S * 1000) if at_ms % 4000 >= 500 and (at_ms % 4000 - 500) % 400 == 0]
+    noise = [at_ms for at_ms in range(ROUND_S * 1000) if at_ms % 4000 >= 500 and (at_ms % 4000 - 500) % 410 == 0]
     for at_ms in sorted(said + noise):
         book.packet(111, VOICE if at_ms in said else b"\x08" + bytes(6), at_ms)
-        if at_ms % 400 == 20:
-            book.packet(111, b"\x08", at_ms)  # says that it is silent, and nothing more
+        if at_ms % 4000 == 480:
+            book.packet(111, b"\x08", at_ms + 20)  # says that it is silent, and nothing more
     book.writer.close()
     (made,) = remux_here(book.directory, tmp_path)
     played_ms = 0
@@ -203,6 +204,7 @@ def test_silence_that_is_not_sent_neither_shifts_nor_stretches_what_is_said_afte
         # Browsers play one piece after the other, whatever time is written on it.
         assert abs(played_ms - at_ms) * 1000 <= GAP_US
         played_ms += 20
+        assert len(data) > 1
         if data == VOICE:
             assert at_ms in said
     assert abs(played_ms - said[-1] - 20) < 4000
@@ -223,3 +225,13 @@ def test_a_camera_that_changes_its_codec_is_seen_throughout_in_that_which_it_sen
     assert [number for _, _, number in shown] == list(range(40))
     assert [width for _, width, _ in shown] == [64] * first + [128] * (40 - first)
     assert all(abs(at_ms - 100 * number) < 5 for at_ms, _, number in shown)
+
+
+def test_a_codec_that_begins_in_the_middle_is_not_shown_before_its_first_keyframe(book: Book, tmp_path: Path) -> None:
+    for index, frame in enumerate(encoded("libx264", (64, 48), range(20))):
+        book.h264(frame, 100 * index)
+    for index, frame in enumerate(encoded("libvpx", (64, 48), range(20, 40))[1:], start=21):
+        book.vp8(frame, 100 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    assert [number for _, _, number in pictures(made.path)] == [*range(20), *range(30, 40)]
