@@ -11,7 +11,7 @@ import pytest
 
 from records.journal import read_journal
 from records.journal_reading import Event, JournalFault, Packet, Source
-from signaling.media.rtp import is_rtcp
+from signaling.media.rtp import is_rtcp, make_receiver_report
 from signaling.ports import Ports
 from tests.load.descriptions import AUDIO_TYPE, VIDEO_TYPE, make_answer, read_description
 from tests.load.line import Line
@@ -43,6 +43,7 @@ class LightPerson:
         self.received: dict[int, set[int]] = {}
         """Sequence numbers by SSRC, of packets that are authentic."""
         self.offers: list[str] = []
+        self.stats: dict[str, dict[str, object]] = {}
         self._changed = changed
         self._lies = lies
         self._line = Line()
@@ -56,6 +57,8 @@ class LightPerson:
                 try:
                     while True:
                         message = await self.page.next()
+                        if message["type"] == "stats":
+                            self.stats = message["people"]
                         if message["type"] == "offer":
                             await self._answer(group, message["offer_id"], message["sdp"])
                         await self._tell()
@@ -115,6 +118,11 @@ class LightPerson:
         payload_type = AUDIO_TYPE if kind == "audio" else VIDEO_TYPE
         head = struct.pack(">BBHII", 0x80, payload_type, sequence, 960 * sequence, ssrc or self.ssrcs[kind])
         self._line.socket.send(self._line.sending.protect(head + b"\x10\x01" + bytes(150)))
+
+    def reports(self, sender: "LightPerson", jitter_ms: int) -> None:
+        """Report how unevenly somebody's sound arrives here (RFC 3550 section 6.4.1)."""
+        block = struct.pack(">IIIIII", sender.ssrcs["audio"], 0, 0, 48 * jitter_ms, 0, 0)
+        self._line.socket.send(self._line.sending.protect_rtcp(make_receiver_report(self.ssrcs["audio"], [block])))
 
 
 @asynccontextmanager
@@ -192,6 +200,14 @@ async def test_eight_are_seen_by_each_other_and_by_sixteen_who_cannot_send(
         heard_of_gao = set().union(*(person.received.get(gao.ssrcs["audio"], set()) for person in people))
         assert max(heard_of_gao) == max(COUNTED)
         assert not [offer for offer in liar.offers if "a=recvonly" in offer]
+        # Li's line is worse than the others', which only Li's own reports tell.
+        for receiver, jitter_ms in ((li, 30), (people[3], 8)):
+            for sender in people[1:3]:
+                receiver.reports(sender, jitter_ms)
+        expected = {"li": 30, "gao": 8, "helper-0": 8, "helper-1": 8, "helper-2": None, WATCHING[0]: None}
+        await until(
+            changed, lambda: expected == {seat: gao.stats.get(seat, {}).get("jitter_ms", "") for seat in expected}
+        )
         shown = {person["seat_id"]: person for person in gao.page.room["people"]}
         assert {seat for seat, person in shown.items() if person["role"] == "observer" and person["present"]} == {
             *WATCHING
