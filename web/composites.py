@@ -41,6 +41,7 @@ LEASE_S = 24 * 3600.0
 """A whole day of hearing takes some hours."""
 FILE = "composite.mp4"
 COMPOSER = system_actor("composer")
+COMMAND = (sys.executable, "-m", "web.composing")
 _HOME = Path(__file__).parents[1]
 
 
@@ -154,9 +155,7 @@ class Composer:
         )
 
     async def _run(self, order: Order) -> Made:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "web.composing", stdin=PIPE, stdout=PIPE, cwd=_HOME
-        )
+        process = await asyncio.create_subprocess_exec(*COMMAND, stdin=PIPE, stdout=PIPE, cwd=_HOME)
         try:
             last = await self._follow(process, order)
             status = await process.wait()

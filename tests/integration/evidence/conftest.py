@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from records.clock import FixedClock
 from tests.support.authority import TimeAuthority
 from tests.support.database import sqlite_url
-from tests.support.house import TEN, House, open_house
+from tests.support.house import House, open_house
 from tests.support.sealed import write_journal
 from web.settings import Settings
 
@@ -42,7 +43,7 @@ async def hold_and_export(database: Path, home: Path) -> Evidence:
         ) as house,
     ):
         journal = house.settings.journals / house.session_id
-        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(TEN))
+        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(datetime.now(UTC)))
         await house.paid()
         wang = await house.staff("wang")
         await played(house)

@@ -1,5 +1,6 @@
 """What is due is listed; what is deleted was due, not held, and stands on the trail; the rest stays."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from records.trail import TrailEntry
 from sessions.holds import lift_hold, place_hold
 from tests.integration.evidence.conftest import Evidence, played
 from tests.support.database import sqlite_url
-from tests.support.house import TEN, House, open_house
+from tests.support.house import House, open_house
 from tests.support.sealed import write_journal
 from web.__main__ import main
 from web.exports import command_line_actor
@@ -41,7 +42,7 @@ async def test_files_are_deleted_when_due_and_not_held_and_the_trail_says_so(
     (tmp_path / "jiefang.db").write_bytes(sqlite_template.read_bytes())  # noqa: ASYNC240
     async with open_house(sqlite_url(tmp_path / "jiefang.db"), tmp_path / "house") as house:
         journal = house.settings.journals / house.session_id
-        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(TEN))
+        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(datetime.now(UTC)))
         settings = house.settings.model_copy(
             update={"retention_recording_days": 40, "retention_playback_days": 30, "retention_document_days": 40}
         )
