@@ -261,6 +261,9 @@ class _Writer:
             sound.layout = "stereo"
             self._streams["audio"] = sound
         self._last_ms: dict[str, int] = {}
+        if camera is not None and codec == "H264":
+            # An MP4 says by an edit list that a picture begins late, which Firefox reads otherwise than Chromium.
+            self._mux("video", self._recoder.black(camera.size))
         self._sounded_us = 0
         """How much sound has been written: browsers play it without regard to gaps, so that this is where they are."""
 

@@ -48,6 +48,15 @@ class Recoder:
             return  # what a decoder cannot read nobody saw either
         yield from coded
 
+    def black(self, size: tuple[int, int]) -> Frame:
+        """Return a black picture for a recording's beginning."""
+        picture = av.VideoFrame(*size, "yuv420p")
+        for plane, shade in zip(picture.planes, (16, 128, 128), strict=True):
+            plane.update(bytes((shade,)) * plane.buffer_size)
+        (frame,) = self._encode(picture, Frame(self._codec, 0, b"", True))
+        self._encoder = None
+        return frame
+
     def _encode(self, picture: av.VideoFrame, frame: Frame) -> list[Frame]:
         # H.264 halves the lines of its colours: an odd one is left out.
         encoder = self._encoder_for(picture.width & ~1, picture.height & ~1)

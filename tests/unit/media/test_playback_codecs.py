@@ -103,12 +103,17 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 def pictures(path: Path) -> list[tuple[int, int, int]]:
-    """Return (time in ms, width, shade's number) of everything shown."""
+    """Return (time in ms, width, shade's number) of everything shown after the black with which an MP4 begins."""
     with av.open(str(path)) as container:
-        return [
+        shown = [
             (round(float(frame.time) * 1000), frame.width, round((bytes(frame.planes[0])[0] - 40) / 4))
             for frame in container.decode(video=0)
         ]
+    if path.suffix == ".mp4":
+        # Without it, browsers would not agree on when the first picture is due.
+        at_ms, _, number = shown.pop(0)
+        assert at_ms == 0 and number < 0
+    return shown
 
 
 def sounds(path: Path) -> list[tuple[int, bytes]]:
