@@ -1,10 +1,18 @@
 """An old phone and an old computer share no codec: both are told so in words, hear each other, and are recorded."""
 
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
 import pytest
 from playwright.sync_api import Browser, expect
 
+from signaling.media.playback import remux_here
+from tests.browser.firefox import running_firefox
 from tests.browser.people import DESK, PHONE, Camera, come_in, end_hearing, hears_somebody, open_context, sign_in
 from tests.browser.server import Server
+from tests.support.book import VOICE, Book, encoded
 
 pytestmark = pytest.mark.browser
 
@@ -66,3 +74,51 @@ def test_who_cannot_show_each_others_pictures_is_told_in_words_and_heard_and_rec
     expect(desk.locator(".player video[src$='.webm']")).to_have_count(1)
     desk.locator("[data-act=play]").click()
     assert played.evaluate(PLAYS) >= 320
+
+
+# Seeks a file to each moment; resolves with the grey (0 to 255) and the width of what is shown then.
+SEEK = """
+async ([file, moments]) => {
+  const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
+  const video = document.createElement("video");
+  document.body.append(video);
+  video.src = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
+  await new Promise((resolve) => { video.onloadeddata = resolve; });
+  const paper = document.createElement("canvas").getContext("2d");
+  const shown = [];
+  for (const moment of moments) {
+    const frame = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    const sought = new Promise((resolve) => { video.onseeked = resolve; });
+    video.currentTime = moment;
+    await Promise.all([sought, frame]);
+    paper.drawImage(video, 0, 0, 8, 8);
+    shown.push([paper.getImageData(4, 4, 1, 1).data[0], video.videoWidth]);
+  }
+  return shown;
+}
+"""
+
+
+def test_chromium_and_firefox_show_the_same_picture_at_the_same_moment_also_when_its_size_changes(
+    applicants_browser: Browser, tmp_path: Path
+) -> None:
+    book = Book(tmp_path / "journal")
+    book.packet(111, VOICE, 0)
+    frames = [*encoded("libx264", (320, 240), range(20)), *encoded("libx264", (640, 480), range(20, 40))]
+    for index, frame in enumerate(frames):
+        book.h264(frame, 3000 + 100 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    moments = [6.55, 3.05, 5.05, 4.95, 3.55, 1.0]
+    wanted = [(35, 640), (0, 320), (20, 640), (19, 320), (5, 320), (-6, 640)]
+
+    def check(evaluate: Callable[[str, object], object]) -> None:
+        file = base64.b64encode(made.path.read_bytes()).decode()
+        shown = cast(list[tuple[int, int]], evaluate(SEEK, [file, moments]))
+        assert [(round((grey * 219 / 255 + 16 - 40) / 4), width) for grey, width in shown] == wanted
+
+    page = applicants_browser.new_page()
+    check(page.evaluate)
+    with running_firefox() as firefox:
+        firefox.goto("about:blank")
+        check(firefox.evaluate)
