@@ -226,6 +226,9 @@ class RoomRunner:
         failure = await self._attempt(work, "record_unavailable", effect)
         if failure is None:
             return []
+        if isinstance(effect, RecordLines):
+            # The recording has the same; nothing that the host could do would bring it back.
+            return []
         if isinstance(effect, RecordWord):
             return [ActionFailed(effect.seat_id, failure.code, failure.params)]
         return [TroubleArose("record_unavailable")]

@@ -136,6 +136,10 @@ def test_six_people_see_each_other_move_and_one_watches(
             counts = cast(list[int], page.evaluate(FRAMES_OF_EACH, [others, 10, PATIENCE_MS]))
             assert len(counts) == others, (name, counts)
             assert min(counts) >= 10, (name, counts)
+        # Among so many, whoever is small on most screens sends half as wide a picture as the host.
+        for name, width in (("王志远", 160), (HELPERS[0], 80)):
+            video = phone.locator(".person", has_text=name).locator("video")
+            expect(video).to_have_js_property("videoWidth", width, timeout=30_000)
         _everybody_knows_who_watches(phone, desks["wang"], desks[WATCHER])
         for name, page in (("phone", phone), ("desk", desks["wang"]), ("watcher", desks[WATCHER])):
             camera.shoot(page, f"many-{name}")

@@ -99,7 +99,7 @@ async def show_room(request: web.Request) -> web.StreamResponse:
             "works": works,
             "watches": not may(seat.role, SeatAbility.PUBLISH),
             "writes": may(seat.role, SeatAbility.WORD),
-            "may_verify": works and actor.may(Permission.VERIFY_IDENTITY),
+            "may_verify": may(seat.role, SeatAbility.TAKE_STILL) and actor.may(Permission.VERIFY_IDENTITY),
             # The simulated applicant cannot hear: she acts on what stands on her screen.
             "prompts_every_step": request.app[SETTINGS].demo and seat.role is SeatRole.HOST,
             "after": f"/sessions/{session_id}"
@@ -124,7 +124,8 @@ async def take_still(request: web.Request) -> web.StreamResponse:
     body = await read_json(request, StillBody)
     session_id, actor = _session_id(request), staff_actor(request)
     async with request.app[DATABASE].read() as db:
-        await _working_seat(request, db, session_id)
+        if not may((await staff_seat(db, actor, session_id)).role, SeatAbility.TAKE_STILL):
+            raise Refusal("not_your_hearing")
         query = select(Seat.id).where(Seat.session_id == session_id, Seat.role == SeatRole.APPLICANT)
         seat_id = await db.scalar(query)
     if seat_id is None:

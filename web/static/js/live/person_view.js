@@ -1,6 +1,7 @@
-import { el, icon, show, write } from "./dom.js";
+import { el, icon, point, show, write } from "./dom.js";
 import { play } from "./playing.js";
 import { showTrack } from "./own_devices.js";
+import { BARS } from "./quality.js";
 import { say } from "./texts.js";
 
 /**
@@ -26,11 +27,13 @@ export class PersonView {
     this.silent = icon("mic-off", "icon person__silent");
     this.speaking = icon("speaker", "icon person__speaking");
     this.speaking.toggleAttribute("hidden", true);
+    this.line = icon(BARS.weak, "icon person__line");
+    this.line.toggleAttribute("hidden", true);
     this.hand = el("span", { class: "person__hand" }, icon("hand"), say("person.hand"));
     this.empty = el("p", { class: "person__empty" });
     this.pick = el("button", { class: "person__pick", type: "button", hidden: true });
     this.pick.addEventListener("click", onPick);
-    this.label = el("figcaption", { class: "person__label" }, this.speaking, this.silent, this.name, this.title);
+    this.label = el("figcaption", { class: "person__label" }, this.line, this.speaking, this.silent, this.name, this.title);
     const parts = [this.video, this.empty, this.label, this.hand, this.pick];
     this.node = el("figure", { class: isSelf ? "person person--self" : "person" }, ...parts);
   }
@@ -38,6 +41,13 @@ export class PersonView {
   /** @param {MediaStream | null} stream */
   setStream(stream) {
     play(this.video, stream, this.onNeedsTouch);
+  }
+
+  /** @param {import("./quality.js").Quality} quality  of this person's line */
+  setLine(quality) {
+    this.line.toggleAttribute("hidden", quality === "good");
+    this.line.dataset["quality"] = quality;
+    point(this.line, BARS[quality]);
   }
 
   /** @param {boolean} speaks */
@@ -72,7 +82,8 @@ export class PersonView {
     show(this.video, missing === null);
     const instead = missing === null ? "" : say(missing, { name });
     if (missing !== null) write(this.empty, instead);
-    const described = [whole, quiet ? say("person.silent") : "", instead];
+    const weak = this.line.hasAttribute("hidden") ? "" : say("person.line_weak");
+    const described = [whole, weak, quiet ? say("person.silent") : "", instead];
     this.node.setAttribute("aria-label", described.filter(Boolean).join("，"));
   }
 }

@@ -165,7 +165,7 @@ export class Stage {
     for (const [seat, measured] of Object.entries(people)) {
       const quality = this.qualities.get(seat) ?? new SteadyQuality();
       this.qualities.set(seat, quality);
-      quality.take(measured);
+      this.views.get(seat)?.setLine(quality.take(measured));
     }
     this.drawQuality();
   }
