@@ -16,12 +16,14 @@ from records.trail import entries_of
 from sessions.actors import actor_in_seat
 from sessions.admission import give_consent
 from sessions.proceedings import (
+    LineSummed,
     admit,
     close_open_presence,
     end,
     enter,
     leave,
     leave_word,
+    note_lines,
     note_refusal,
     room_opening,
     send_back,
@@ -274,3 +276,39 @@ async def test_a_refusal_is_put_on_the_trail(database: Database, hearing: Hearin
     async with database.read() as db:
         entry = (await entries_of(db, session_id=hearing.session_id))[-1]
     assert (entry.event, entry.actor_name, entry.details) == ("RequestRefused", "高**", '{"code":"text_too_long"}')
+
+
+def ten_seconds(**changes: float) -> LineSummed:
+    values: dict[str, float] = {
+        "measured_s": 10,
+        "loss_pct_sum": 5.0,
+        "loss_pct_max": 2.0,
+        "rtt_known_s": 10,
+        "rtt_ms_sum": 400,
+        "rtt_ms_max": 60,
+        "jitter_ms_max": 4,
+        "freezes": 1,
+        "frozen_ms": 700,
+    }
+    return LineSummed(**(values | changes))  # type: ignore[arg-type]
+
+
+async def test_what_lines_were_like_adds_up_for_each_seat(database: Database, hearing: Hearing) -> None:
+    rough = ten_seconds(loss_pct_sum=95.0, loss_pct_max=30.0, rtt_known_s=0, rtt_ms_sum=0, rtt_ms_max=0, freezes=4)
+    for lines in ({hearing.applicant_seat: ten_seconds()}, {hearing.applicant_seat: rough}):
+        async with database.begin() as db:
+            await note_lines(db, hearing.session_id, lines)
+    async with database.read() as db:
+        seats = {entry.seat.id: entry.line for entry in (await session_file(db, hearing.session_id)).seats}
+    line = seats[hearing.applicant_seat]
+    assert line is not None
+    assert (line.loss_pct, line.loss_pct_max) == (5.0, 30.0)
+    assert (line.rtt_ms, line.rtt_ms_max) == (40, 60)
+    assert (line.jitter_ms_max, line.freezes, line.frozen_ms) == (4, 5, 1400)
+    assert seats[hearing.host_seat] is None
+
+
+async def test_lines_of_strangers_are_not_kept(database: Database, hearing: Hearing) -> None:
+    async with database.begin() as db:
+        assert (await refused(note_lines(db, hearing.session_id, {"nobody": ten_seconds()}))).code == "seat_unknown"
+        assert (await refused(note_lines(db, "nowhere", {}))).code == "session_unknown"
