@@ -45,6 +45,8 @@ class SessionSummary:
     waiting: tuple[str, ...]
     seats: Mapping[str, SeatRole]
     """Who with an account has a seat, and as what."""
+    takes_part: bool
+    """Whether the office that asked does, and may read the session's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ async def _summaries(
             state=session.state,
             waiting=tuple(waiting.get(session.id, ())),
             seats=roles.get(session.id, {}),
+            takes_part=office_id in (session.office_id, session.far_office_id),
         )
         for session in sessions
     ]

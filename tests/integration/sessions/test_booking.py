@@ -78,6 +78,9 @@ async def test_whoever_has_a_seat_finds_the_hearing_in_the_days_list(
     async with database.read() as db:
         (found,) = await sessions_on(db, "", MORNING.date(), person_id="observer-0")
         assert found.seats["observer-0"] is SeatRole.OBSERVER
+        assert not found.takes_part
+        (own,) = await sessions_on(db, DONGYING, MORNING.date())
+        assert own.takes_part
         assert await sessions_on(db, "", MORNING.date(), person_id="somebody") == []
 
 
