@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from signaling.media.codecs import OFFERED
 from signaling.media.link import Link
 from signaling.media.participant import Participant
+from signaling.media.red import unwrap_red
+from signaling.media.rtp import RtpHead
 from signaling.media.stream import Stream
 
 
@@ -52,10 +54,11 @@ class Exchange:
         for sender in self.people.values():
             asked = self.formats_for(sender)
             streams = [stream for stream in sender.streams.values() if stream.payload_type in asked]
+            cannot = sender.publishes and sender.unable.issuperset(OFFERED["video"])
             blind = tuple(
                 other.seat_id
                 for other in self.people.values()
-                if other is not sender and not other.link.lost and any(map(other.cannot_show, streams))
+                if other is not sender and not other.link.lost and (cannot or any(map(other.cannot_show, streams)))
             )
             if blind and not sender.link.lost:
                 found[sender.seat_id] = blind
@@ -79,6 +82,17 @@ class Exchange:
     def receivers_of(self, ssrc: int) -> list[Participant]:
         """Return who gets a stream now."""
         return self._receivers.get(ssrc, [])
+
+    def forward_red(self, stream: Stream, head: RtpHead, data: bytes, numbered: int, at: float) -> None:
+        """Send redundant sound as it is to those who take it, and without what is redundant to the others."""
+        plain: bytes | None = None
+        for receiver in self.receivers_of(stream.ssrc):
+            if stream.ssrc not in receiver.plain:
+                receiver.forward(stream, head.sequence, data, numbered, at)
+                continue
+            plain = plain or unwrap_red(data, head.payload_at)
+            if plain is not None:
+                receiver.forward(stream, head.sequence, plain, numbered, at)
 
     def sender_to(self, receiver: Participant, ssrc: int | None) -> Participant | None:
         """Return who sends a stream that `receiver` gets; None for a stream that is not its business."""

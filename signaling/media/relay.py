@@ -12,7 +12,7 @@ from typing import Protocol
 
 from records.journal import JournalError
 from signaling.media import rtp
-from signaling.media.codecs import RED, REPAIRED, Kind
+from signaling.media.codecs import OPUS, RED, REPAIRED, Kind
 from signaling.media.control import Control
 from signaling.media.events import (
     LinkConnected,
@@ -29,7 +29,6 @@ from signaling.media.lanes import Lanes
 from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
-from signaling.media.red import unwrap_red
 from signaling.media.sdp import Answer, Section, Transport, make_offer, read_answer
 from signaling.media.still import KeyframeGatherer
 from signaling.media.stream import Stream
@@ -206,7 +205,7 @@ class Hearing:
         person.unnamed.clear()
         for kind in KINDS:
             section = answer.sections.get(OWN_MIDS[kind])
-            if section is None or section.rejected or section.kind != kind:
+            if section is None or section.kind != kind:
                 continue
             person.take_choice(kind, section)
             if not section.sends or not person.formats[kind] or not person.publishes:
@@ -231,7 +230,11 @@ class Hearing:
 
     def _new_stream(self, person: Participant, kind: Kind, ssrc: int) -> Stream:
         payload_type = person.formats[kind][0]
-        return Stream(person.seat_id, kind, ssrc, payload_type, self._declare(person.seat_id, ssrc, payload_type))
+        stream = Stream(person.seat_id, kind, ssrc, payload_type, self._declare(person.seat_id, ssrc, payload_type))
+        if payload_type == RED:
+            # Its pieces name the payload type that they are of: the journal must know that one too.
+            stream.numbers[OPUS] = self._declare(person.seat_id, ssrc, OPUS)
+        return stream
 
     def _declare(self, seat_id: str, ssrc: int, payload_type: int) -> int:
         try:
@@ -334,21 +337,10 @@ class Hearing:
         for gatherer in self._gatherers.get(stream.ssrc, ()):
             gatherer.take(head, data, at)
         if head.payload_type == RED:
-            self._forward_red(stream, head, data, numbered, at)
+            self._exchange.forward_red(stream, head, data, numbered, at)
             return
         for receiver in self._exchange.receivers_of(stream.ssrc):
             receiver.forward(stream, head.sequence, data, numbered, at)
-
-    def _forward_red(self, stream: Stream, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
-        """Send redundant sound as it is to those who take it, and without what is redundant to the others."""
-        plain: bytes | None = None
-        for receiver in self._exchange.receivers_of(stream.ssrc):
-            if stream.ssrc not in receiver.plain:
-                receiver.forward(stream, head.sequence, data, numbered, at)
-                continue
-            plain = plain or unwrap_red(data, head.payload_at)
-            if plain is not None:
-                receiver.forward(stream, head.sequence, plain, numbered, at)
 
     def _turned(self, person: Participant, stream: Stream, head: rtp.RtpHead, at: float) -> bool:
         """Follow a sender to another payload type that its answer took; returns whether the packet may be taken."""

@@ -9,7 +9,7 @@ from playwright.async_api import Browser
 
 from records.journal import Packet, Source, read_journal
 from signaling.media.codecs import RED, VP8
-from signaling.media.events import PicturesUnseen
+from signaling.media.events import PicturesUnseen, StatsMeasured
 from signaling.media.playback import remux
 from signaling.media.red import read_red
 from signaling.media.rtp import is_rtcp, payload_of, read_head
@@ -78,6 +78,12 @@ async def test_chromium_sends_redundant_sound_and_who_cannot_take_it_hears_all_t
         await plane.worker.add_participant(HEARING, "applicant")
         await until_all_see([host, officer], 60)
         await plane.until(lambda: applicant.sounds.get("host", 0) > 5, "the applicant hears the host")
+        levels = [
+            event.people["host"].level
+            for event in plane.of_kind(StatsMeasured)
+            if isinstance(event, StatsMeasured) and "host" in event.people
+        ]
+        assert max(levels) > 10
         energy = (await officer.figures())["energy"]
         assert sum(energy.values()) > 0  # type: ignore[arg-type]
     await plane.worker.close_hearing(HEARING)
@@ -96,4 +102,5 @@ async def test_chromium_sends_redundant_sound_and_who_cannot_take_it_hears_all_t
                 doubled += source.codec == "red" and len(read_red(payload_of(record.data, head))) > 1
     # Its own statistics say "audio/opus" all the same: they name what is inside.
     assert counts["red"] > 50
+    assert {source.codec for source in sources.values() if source.kind == "audio"} == {"red", "opus"}
     assert doubled > 0.9 * counts["red"]

@@ -123,6 +123,16 @@ def test_a_picture_is_not_called_unseen_while_another_codec_is_being_asked_for(m
     assert camera.ssrc in wang.receiving
 
 
+def test_a_browser_that_can_send_no_picture_that_we_know_is_seen_by_nobody(meeting: Meeting) -> None:
+    gao, wang = meeting.come("gao"), meeting.come("wang")
+    gao.take_choice("video", section(OWN_MIDS["video"], (), receives=False))
+    meeting.answer(wang, BOTH)
+    assert meeting.exchange.unseen() == {"gao": ("wang",)}
+    # Whoever only watches is not waited for.
+    gao.publishes = False
+    assert meeting.exchange.unseen() == {}
+
+
 def test_whose_line_is_lost_is_neither_unseen_nor_blind(meeting: Meeting) -> None:
     meeting.come("gao", sends=(VP8,))
     wang = meeting.come("wang")
