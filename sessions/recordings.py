@@ -230,14 +230,16 @@ async def note_downloaded(
     await _record_session(db, actor, "RecordingDownloaded", session_id, clock, details)
 
 
-async def note_composite_asked(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> None:
-    """Take down who asks for the picture of everybody to be made anew.
+async def note_derived_asked(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> None:
+    """Take down who asks for everything that is derived from a recording to be made anew.
 
-    Raises Refusal: not_permitted, session_unknown, playback_missing.
+    Raises Refusal: not_permitted, session_unknown, recording_not_sealed.
     """
     _require_part_in(await session_of(db, session_id, lock=True), actor)
-    await _require_playback(db, session_id)
-    await _record_session(db, actor, "CompositeAsked", session_id, clock, {})
+    recording = await _recording(db, session_id)
+    if recording is None or recording.state is not RecordingState.SEALED:
+        raise Refusal("recording_not_sealed")
+    await _record_session(db, actor, "DerivedAsked", session_id, clock, {})
 
 
 async def note_composite_made(

@@ -36,6 +36,7 @@ from web.settings import Settings
 
 log = logging.getLogger(__name__)
 
+MAKE_PLAYBACK = "make_playback"
 MAKE_COMPOSITE = "make_composite"
 LEASE_S = 24 * 3600.0
 """A whole day of hearing takes some hours."""
@@ -187,17 +188,33 @@ class Composer:
 
 async def ask(db: AsyncSession, session_id: str, *, clock: Clock) -> None:
     """Have the picture of everybody made (again) after this transaction commits; who waits for it already, goes on."""
-    standing = await outbox.newest(db, MAKE_COMPOSITE, f"{session_id}/")
+    await _put(db, MAKE_COMPOSITE, session_id, clock)
+
+
+async def ask_everything(db: AsyncSession, session_id: str, *, clock: Clock) -> None:
+    """Have everything derived from a recording made again: playback files, and after them the picture of everybody."""
+    await _put(db, MAKE_PLAYBACK, session_id, clock)
+
+
+async def _put(db: AsyncSession, topic: str, session_id: str, clock: Clock) -> None:
+    standing = await outbox.newest(db, topic, _keys(topic, session_id))
     if standing is None or standing.state is not LetterState.WAITING:
-        await outbox.put(
-            db, MAKE_COMPOSITE, {"session_id": session_id}, key=f"{session_id}/{MAKE_COMPOSITE}/{new_id()}", clock=clock
-        )
+        key = f"{_keys(topic, session_id)}/{new_id()}"
+        await outbox.put(db, topic, {"session_id": session_id}, key=key, clock=clock)
+
+
+def _keys(topic: str, session_id: str) -> str:
+    return f"{topic}/{session_id}"
 
 
 async def view(db: AsyncSession, composer: Composer, session_id: str) -> View:
     """Return how the picture of everybody stands."""
     there = composer.shelf.holds(f"{session_id}/{FILE}")
-    standing = await outbox.newest(db, MAKE_COMPOSITE, f"{session_id}/")
+    before = await outbox.newest(db, MAKE_PLAYBACK, _keys(MAKE_PLAYBACK, session_id))
+    standing = await outbox.newest(db, MAKE_COMPOSITE, _keys(MAKE_COMPOSITE, session_id))
+    if before is not None and before.state is not LetterState.DONE:
+        # Its turn comes after the playback files.
+        standing = before
     percent = composer.percents.get(session_id)
     return View(
         state=_state(standing, there=there, making=percent is not None),

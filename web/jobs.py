@@ -4,13 +4,14 @@ Each job may run twice (the outbox delivers at least once), and then finds its w
 """
 
 import asyncio
+import errno
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from records import outbox
 from records.actors import system_actor
-from records.journal_reading import with_key
+from records.journal_reading import segment_paths, with_key
 from records.manifests import survey
 from records.outbox import Handler, Letter
 from records.sealed_files import seal_file
@@ -19,11 +20,11 @@ from sessions.actors import session_of
 from sessions.states import SessionState
 from signaling.media.playback import PlaybackFile, remux
 from web import composites
+from web.composites import MAKE_PLAYBACK, DiskFull
 from web.keys import CLOCK, DATABASE, SETTINGS, SHELF, SIGNING_KEY, VAULT
 from web.stamping import stamp_recording
 
 SEAL = "seal_recording"
-MAKE_PLAYBACK = "make_playback"
 STAMP = "stamp_recording"
 
 SEALER = system_actor("sealer")
@@ -68,13 +69,25 @@ async def seal_recording(app: web.Application, session_id: str) -> None:
         )
         if app[SETTINGS].timestamp_url is not None:
             await outbox.put(db, STAMP, {"session_id": session_id}, key=f"{STAMP}/{session_id}", clock=app[CLOCK])
-        key = f"{MAKE_PLAYBACK}/{session_id}"
-        await outbox.put(db, MAKE_PLAYBACK, {"session_id": session_id}, key=key, clock=app[CLOCK])
+        await composites.ask_everything(db, session_id, clock=app[CLOCK])
 
 
 async def make_playback(app: web.Application, session_id: str) -> None:
-    """Derive the files that a browser plays from the journal, which stays as it is."""
-    files = await asyncio.to_thread(_derive, app, session_id)
+    """Derive the files that a browser plays from the journal, which stays as it is; then ask for everybody in one.
+
+    A recording that was deleted in order keeps the files that it has. Raises DiskFull, and what `remux` raises.
+    """
+    if not segment_paths(app[SETTINGS].journals / session_id):
+        async with app[DATABASE].begin() as db:
+            await composites.ask(db, session_id, clock=app[CLOCK])
+        return
+    try:
+        files = await asyncio.to_thread(_derive, app, session_id)
+    except Exception as error:
+        # What the muxer raises is no OSError, and has its number all the same.
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull from error
+        raise
     made = [
         recordings.MadePlayback(
             seat_id=file.seat_id,

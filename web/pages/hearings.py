@@ -85,14 +85,14 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         file=file,
         states=SESSION_STATES,
         running=file.session.state in RUNNING,
-        progress=_progress(file),
+        progress=_progress(file, composite),
         applicant=file.seat_in(SeatRole.APPLICANT),
         host_here=any(entry.seat.person_id == actor.id for entry in file.seats),
         case=case,
         verification=verification,
         confirmation=confirmation,
         plays=plays,
-        composite=composite if plays and file.playback else None,
+        composite=composite,
         proof=await proof_of_recording(request.app, session_id) if sealed else None,
         invitation_url=invitation_url,
         invitation_code=segno.make(invitation_url).svg_data_uri(scale=6, border=2) if invitation_url else None,
@@ -103,10 +103,13 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
 
 async def send_progress(request: web.Request) -> web.StreamResponse:
     """GET /sessions/{session_id}/progress: how far sealing and playback are, for the page that waits for them."""
+    session_id = request.match_info["session_id"]
     async with request.app[DATABASE].read() as db:
-        file = await own_session(db, staff_actor(request), request.match_info["session_id"])
-    return web.json_response({"progress": _progress(file)})
+        file = await own_session(db, staff_actor(request), session_id)
+        composite = await composites.view(db, request.app[COMPOSER], session_id)
+    return web.json_response({"progress": _progress(file, composite)})
 
 
-def _progress(file: SessionFile) -> str:
-    return f"{file.session.state.value}/{len(file.playback)}"
+def _progress(file: SessionFile, composite: composites.View) -> str:
+    trouble = " failed" if composite.state is composites.State.FAILED else " full" if composite.disk_full else ""
+    return f"{file.session.state.value}{trouble}/{len(file.playback)}"

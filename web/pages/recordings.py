@@ -12,7 +12,7 @@ from records.refusals import Refusal
 from records.sealed_files import SealedFileDamaged
 from records.session_keys import SessionKeyUnreadable
 from sessions.queries import SessionFile, session_file
-from sessions.recordings import note_composite_asked, note_downloaded, note_watched
+from sessions.recordings import note_derived_asked, note_downloaded, note_watched
 from web import composites
 from web.access import Route, Staff
 from web.accounts.current import staff_actor
@@ -66,13 +66,13 @@ async def show_composite(request: web.Request) -> web.StreamResponse:
     return render(request, "staff/composite.html", session_id=session_id, composite=composite)
 
 
-async def make_composite(request: web.Request) -> web.StreamResponse:
-    """POST /sessions/{session_id}/composite: have the picture of everybody made (again)."""
+async def make_again(request: web.Request) -> web.StreamResponse:
+    """POST /sessions/{session_id}/composite: have everything derived made again, the picture of everybody at last."""
     session_id = request.match_info["session_id"]
     actor, clock = staff_actor(request), request.app[CLOCK]
     async with request.app[DATABASE].begin() as db:
-        await note_composite_asked(db, actor, session_id, clock=clock)
-        await composites.ask(db, session_id, clock=clock)
+        await note_derived_asked(db, actor, session_id, clock=clock)
+        await composites.ask_everything(db, session_id, clock=clock)
     return redirect(f"/sessions/{session_id}#composite")
 
 
@@ -110,5 +110,5 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/sessions/{session_id}/playback/{seat_id}.{form}", send_playback, _PLAYS),
     Route("GET", "/sessions/{session_id}/composite.mp4", send_composite, _PLAYS),
     Route("GET", "/sessions/{session_id}/composite", show_composite, _PLAYS),
-    Route("POST", "/sessions/{session_id}/composite", make_composite, _PLAYS),
+    Route("POST", "/sessions/{session_id}/composite", make_again, _PLAYS),
 )

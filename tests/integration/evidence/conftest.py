@@ -47,7 +47,8 @@ async def hold_and_export(database: Path, home: Path) -> Evidence:
         await house.paid()
         wang = await house.staff("wang")
         await played(house)
-        await stamped(house)
+        await on_the_trail(house, "RecordingStamped")
+        await on_the_trail(house, "CompositeMade")
         answer = await wang.submit(f"/sessions/{house.session_id}/evidence")
         assert answer.status == 200, answer.text
         bundle = home / "evidence.zip"
@@ -85,10 +86,10 @@ async def played(house: House) -> None:
             await asyncio.sleep(0.05)
 
 
-async def stamped(house: House) -> None:
-    """Wait until the authority's stamp is on the trail."""
+async def on_the_trail(house: House, event: str) -> None:
+    """Wait until something stands on the trail."""
     async with asyncio.timeout(60):
-        while "RecordingStamped" not in await house.events():  # noqa: ASYNC110  # the outbox tells nobody
+        while event not in await house.events():  # noqa: ASYNC110  # the outbox tells nobody
             await asyncio.sleep(0.05)
 
 

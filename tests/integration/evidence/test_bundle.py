@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import av
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -43,6 +44,8 @@ def test_any_zip_program_opens_it_and_it_explains_itself(evidence: Evidence, tmp
     assert names[0] == "README.md"
     assert {"recording/manifest.json", "recording/segment-000001.jfj", "facts.json", "bundle.sig"} <= set(names)
     assert len([name for name in names if name.startswith("playback/")]) == 1
+    with av.open(str(tmp_path / "opened" / "composite" / "composite.mp4")) as film:
+        assert {stream.type for stream in film.streams} == {"video", "audio"}
     assert "怎样核对" in (tmp_path / "opened" / "README.md").read_text("utf-8")
     assert verify(tmp_path / "opened", evidence.key, tmp_path) == []
 
@@ -50,7 +53,9 @@ def test_any_zip_program_opens_it_and_it_explains_itself(evidence: Evidence, tmp
 def test_nobody_elses_entries_are_told(evidence: Evidence) -> None:
     with zipfile.ZipFile(evidence.bundle) as archive:
         lines = [json.loads(line) for line in archive.read("trail/extract.jsonl").splitlines()]
-        everything = b"".join(archive.read(name) for name in archive.namelist() if not name.startswith("playback"))
+        everything = b"".join(
+            archive.read(name) for name in archive.namelist() if not name.startswith(("playback", "composite"))
+        )
     events = {line["event"] for line in lines if "event" in line}
     sealed = [line for line in lines if "event" not in line]
     assert {"IdentityVerified", "AidSigned", "PaymentSettled", "RecordingSealed", "EvidenceExported"} <= events

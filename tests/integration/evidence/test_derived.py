@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,13 +14,14 @@ from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from records import outbox
 from records.actors import Role
 from records.clock import FixedClock
 from tests.integration.evidence.conftest import played
 from tests.support.database import sqlite_url
 from tests.support.house import House, Visitor, open_house
 from tests.support.sealed import write_journal
-from web import composites
+from web import composites, jobs
 from web.app import make_app
 
 SLOW = "import sys, time; sys.stdin.read(); print(7, flush=True); time.sleep(600)"
@@ -150,7 +152,7 @@ async def test_whoever_has_no_part_in_the_hearing_gets_nothing(sqlite_template: 
             assert (await lin.get(path, as_json=True)).refused == "session_unknown"
             assert (await sun.get(path, as_json=True)).refused == "not_permitted"
         assert (await lin.submit(f"{base}/composite")).refused == "not_permitted"
-        assert not {"RecordingDownloaded", "RecordingPlayed", "CompositeAsked"} & set(await house.events())
+        assert not {"RecordingDownloaded", "RecordingPlayed", "DerivedAsked"} & set(await house.events())
 
 
 async def test_progress_is_shown_and_what_a_stop_cut_off_is_begun_anew(
@@ -193,8 +195,42 @@ async def test_a_full_disk_is_told_and_it_is_made_when_there_is_room(
             assert (await wang.submit(f"/sessions/{house.session_id}/composite")).status == 303
             await card(wang, house.session_id, "重新生成")
             assert (await wang.get(f"/sessions/{house.session_id}/composite.mp4")).body == before
-            assert await count(house, "CompositeMade") == 2
-            assert await count(house, "CompositeAsked") == 1
+            assert await count(house, "CompositeMade") == await count(house, "PlaybackMade") == 2
+            assert await count(house, "DerivedAsked") == 1
+
+
+async def test_playback_files_that_cannot_be_made_are_told_and_made_when_asked_again(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "jiefang.db").write_bytes(sqlite_template.read_bytes())  # noqa: ASYNC240
+    async with open_house(sqlite_url(tmp_path / "jiefang.db"), tmp_path / "house") as house:
+        journal = house.settings.journals / house.session_id
+        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(datetime.now(UTC)))
+        page, wang = f"/sessions/{house.session_id}", await house.staff("wang")
+        with monkeypatch.context() as patched:
+            patched.setattr(jobs, "remux", full)
+            async with house.hearing() as hearing:
+                await hearing.end()
+            await _progress(wang, house, "sealed full/0")
+            assert "磁盘空间不够，可播放的文件没能生成" in (await wang.get(page)).text
+            patched.setattr(outbox, "ATTEMPTS_MAX", 1)
+            house.clock.advance(600)
+            await _progress(wang, house, "sealed failed/0")
+        shown = (await wang.get(page)).text
+        assert "可以再试一次" in shown and "data-player" not in shown
+        house.clock.advance(1)
+        assert (await wang.submit(f"{page}/composite")).status == 303
+        await _progress(wang, house, "sealed/1")
+        assert "data-player" in (await wang.get(page)).text
+
+
+async def _progress(visitor: Visitor, house: House, wanted: str) -> None:
+    async with asyncio.timeout(60):
+        while (await visitor.get(f"/sessions/{house.session_id}/progress")).json["progress"] != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 def _children() -> list[int]:
