@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from av.video.codeccontext import VideoCodecContext
+
 from signaling.media import h264, rtp
 
-DECODERS: Mapping[str, Literal["vp8", "h264"]] = {"VP8": "vp8", "H264": "h264"}
+_DECODERS: Mapping[str, Literal["vp8", "h264"]] = {"VP8": "vp8", "H264": "h264"}
 """The journal's name of a codec -> the decoder's."""
+PIXELS_MAX = 4096 * 2304
+"""More than any camera's; what claims more wants our memory."""
 
 
 class Piece(NamedTuple):
@@ -35,5 +39,14 @@ def read_piece(codec: str, payload: bytes) -> Piece | None:
 
 
 def size_of(codec: str, keyframe: bytes) -> tuple[int, int] | None:
-    """Return width and height as a keyframe, or its first piece, says; None when it is none."""
-    return rtp.vp8_size(keyframe) if codec == "VP8" else h264.h264_size(keyframe)
+    """Return width and height as a keyframe, or its first piece, says; None when it is none, or no camera's."""
+    size = rtp.vp8_size(keyframe) if codec == "VP8" else h264.h264_size(keyframe)
+    return size if size is not None and size[0] * size[1] <= PIXELS_MAX else None
+
+
+def new_decoder(codec: str) -> VideoCodecContext:
+    """Return a decoder that uses one thread, and that a few bytes cannot make ask for all memory."""
+    decoder = VideoCodecContext.create(_DECODERS[codec], "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(PIXELS_MAX)}
+    return decoder

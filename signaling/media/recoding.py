@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from signaling.media.assembling import Frame
-from signaling.media.pictures import DECODERS
+from signaling.media.pictures import new_decoder
 
 _ENCODERS: Mapping[str, tuple[Literal["libvpx", "libx264"], Mapping[str, str]]] = {
     "VP8": ("libvpx", {"deadline": "realtime", "cpu-used": "4", "lag-in-frames": "0", "auto-alt-ref": "0"}),
@@ -35,8 +35,7 @@ class Recoder:
     def recode(self, frame: Frame) -> Iterator[Frame]:
         """Yield the frame in this recoder's codec; nothing when it cannot be decoded."""
         if self._decoder is None or self._from != frame.codec:
-            self._decoder = av.CodecContext.create(DECODERS[frame.codec], "r")
-            self._decoder.thread_count = 1
+            self._decoder = new_decoder(frame.codec)
             self._from = frame.codec
         try:
             coded = [

@@ -5,13 +5,12 @@ import io
 from dataclasses import dataclass
 
 import av
-from av.video.codeccontext import VideoCodecContext
 
 from signaling.media import rtp
 from signaling.media.codecs import CODECS
 from signaling.media.congestion import signed16
 from signaling.media.events import StillUnavailable
-from signaling.media.pictures import DECODERS, read_piece
+from signaling.media.pictures import new_decoder, read_piece
 
 PACKETS_MAX = 1024
 """More than any keyframe of a camera; what is longer is not one."""
@@ -46,29 +45,31 @@ class KeyframeGatherer:
         piece = read_piece(codec, rtp.payload_of(data, head))
         if self.found.done() or piece is None:
             return
-        if piece.parameters:
-            if head.timestamp != self._timestamp:
-                self._begin(head.timestamp)
-            if self._first is None or signed16(head.sequence - self._first) < 0:
-                self._first = head.sequence
-        elif head.timestamp != self._timestamp:
+        if head.timestamp != self._timestamp and not self._turn_to(head.timestamp, begins=piece.parameters):
             return
+        if piece.parameters and (self._first is None or signed16(head.sequence - self._first) < 0):
+            self._first = head.sequence
         self._pieces[head.sequence] = piece.data
         if head.marker:
             self._last = head.sequence
+        if len(self._pieces) > PACKETS_MAX:
+            self._turn_to(head.timestamp, begins=True)
         if self._first is None or self._last is None:
             return
         count = ((self._last - self._first) & 0xFFFF) + 1
-        if count > PACKETS_MAX:
-            self._timestamp = None
-        elif all((self._first + index) & 0xFFFF in self._pieces for index in range(count)):
+        if count <= len(self._pieces) and all((self._first + index) & 0xFFFF in self._pieces for index in range(count)):
             ordered = [self._pieces[(self._first + index) & 0xFFFF] for index in range(count)]
             self.found.set_result(Keyframe(codec, b"".join(ordered), at))
 
-    def _begin(self, timestamp: int) -> None:
+    def _turn_to(self, timestamp: int, *, begins: bool) -> bool:
+        """Gather another frame from now on: a keyframe that begins, or what comes after a frame that was none."""
+        newer = self._timestamp is None or 0 < (timestamp - self._timestamp) & 0xFFFFFFFF < 1 << 31
+        if not begins and (self._first is not None or not newer):
+            return False
         self._timestamp = timestamp
         self._first = self._last = None
         self._pieces = {}
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Picture:
 def to_picture(keyframe: Keyframe) -> Picture:
     """Decode a keyframe into a JPEG. Blocks; raises StillUnavailable(`not_decodable`)."""
     try:
-        decoder = VideoCodecContext.create(DECODERS[keyframe.codec], "r")
+        decoder = new_decoder(keyframe.codec)
         frames = decoder.decode(av.Packet(keyframe.data))
         frames += decoder.decode(None)
         image = frames[0]
