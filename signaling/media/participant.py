@@ -82,7 +82,7 @@ class Participant:
         wanted = {stream.ssrc: stream for stream in others}
         planned: list[Section] = []
         for section in self.sections:
-            if section.mid == OWN_MIDS["video"]:
+            if section.mid == OWN_MIDS["video"] and self.publishes:
                 planned.append(replace(section, formats=formats))
             elif section.direction != "sendonly" or section.ssrc is None or wanted.pop(section.ssrc, None) is not None:
                 planned.append(section)
