@@ -93,11 +93,10 @@ def holds_parameters(stream: bytes) -> bool:
 
 
 def h264_size(frame: bytes) -> tuple[int, int] | None:
-    """Return width and height out of a frame's sequence parameter set (ITU-T H.264 section 7.3.2.1.1), or None."""
-    for unit in units(frame):
-        if unit[0] & 0x1F == _PARAMETERS:
-            return _read_size(unit[1:].replace(b"\0\0\3", b"\0\0"))
-    return None
+    """Return width and height out of a frame's sequence parameter sets (ITU-T H.264 section 7.3.2.1.1), or None; of
+    several, the largest."""
+    sets = [unit[1:].replace(b"\0\0\3", b"\0\0") for unit in units(frame) if unit[0] & 0x1F == _PARAMETERS]
+    return max(filter(None, map(_read_size, sets)), default=None)
 
 
 _WITH_CHROMA = (100, 110, 122, 244, 44, 83, 86, 118, 128)

@@ -38,9 +38,14 @@ def read_piece(codec: str, payload: bytes) -> Piece | None:
     return None
 
 
+def claimed_size(codec: str, frame: bytes) -> tuple[int, int] | None:
+    """Return width and height as a frame, or its first piece, says; None when it does not say."""
+    return rtp.vp8_size(frame) if codec == "VP8" else h264.h264_size(frame)
+
+
 def size_of(codec: str, keyframe: bytes) -> tuple[int, int] | None:
     """Return width and height as a keyframe, or its first piece, says; None when it is none, or no camera's."""
-    size = rtp.vp8_size(keyframe) if codec == "VP8" else h264.h264_size(keyframe)
+    size = claimed_size(codec, keyframe)
     return size if size is not None and size[0] * size[1] <= PIXELS_MAX else None
 
 

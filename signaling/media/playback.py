@@ -31,7 +31,7 @@ from records.journal_reading import KeyedJournal, Packet, SegmentStart, Source, 
 from signaling.media import rtp
 from signaling.media.assembling import Assembler, Frame
 from signaling.media.h264 import holds_parameters, parameters_of
-from signaling.media.pictures import read_piece, size_of
+from signaling.media.pictures import claimed_size, read_piece, size_of
 from signaling.media.recoding import Recoder
 from signaling.media.timeline import Timeline
 
@@ -253,6 +253,7 @@ class _Writer:
         self._container = container
         self._codec = codec
         self._recoder = Recoder(codec)
+        self._sane = False
         self._streams: dict[str, AvStream] = {}
         if camera is not None:
             self._streams["video"] = _picture_stream(container, codec, camera)
@@ -269,7 +270,7 @@ class _Writer:
 
     def write(self, kind: str, frame: Frame) -> None:
         """Write a frame; one that seems older than the recording was only held up, and stands at its start."""
-        if kind not in self._streams:
+        if kind not in self._streams or (kind == "video" and not self._makes_sense(frame)):
             return
         if kind == "video" and frame.codec != self._codec:
             for again in self._recoder.recode(frame):
@@ -289,6 +290,12 @@ class _Writer:
                 # Silence keeps up with the picture, so that the muxer need not hold back what it cannot interleave.
                 self._fill(frame.at_us - 5_000_000)
             self._mux(kind, frame)
+
+    def _makes_sense(self, frame: Frame) -> bool:
+        """Leave out pictures of a size that no camera has, and what builds on them: players would run out of memory."""
+        if frame.keyframe or claimed_size(frame.codec, frame.data) is not None:
+            self._sane = size_of(frame.codec, frame.data) is not None
+        return self._sane
 
     def _fill(self, until_us: int) -> None:
         """Write silence up to a moment; when it falls short by enough to hear, by as much as whole pieces give."""

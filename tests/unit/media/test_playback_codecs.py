@@ -1,5 +1,6 @@
 """Playback files of people who sent H.264, redundant sound, and nothing while they were silent."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_parameters_without_sense_cost_the_picture_and_not_the_sound(book: Book,
     book.writer.close()
     (made,) = remux_here(book.directory, tmp_path)
     assert (made.has_video, made.has_audio) == (False, True)
+
+
+def test_pictures_of_a_size_that_no_camera_has_are_left_out_with_what_builds_on_them(
+    book: Book, tmp_path: Path
+) -> None:
+    for index, frame in enumerate(encoded("libvpx", (64, 48), range(30))):
+        huge = frame[:6] + struct.pack("<HH", 16_383, 16_383) + frame[10:]
+        book.vp8(huge if index == 10 else frame, 100 * index)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    assert [number for _, _, number in pictures(made.path)] == [*range(10), *range(20, 30)]
 
 
 def test_lost_sound_is_taken_out_of_the_packet_after_it(book: Book, tmp_path: Path) -> None:
