@@ -12,6 +12,7 @@ LIT = 128
 _HOP_S = 0.002
 _WINDOW_S = 0.010
 _APART_S = 0.5
+_PURE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,38 @@ class Lips:
         return f"sound {median(offsets):+.0f} ms after the picture (median of {count}; at most {worst:+.0f})"
 
 
-def lips(film: BinaryIO, hertz: int, region: Region | None = None) -> Lips:
-    """Return the offsets of all flashes (in a region) that have a beep of this pitch within half a second."""
-    heard = beeps(film, hertz)
-    nearest = [
-        (flash, min(heard, key=lambda beep: abs(beep - flash.lit_s))) for flash in flashes(film, region) if heard
-    ]
-    near = [(flash, beep) for flash, beep in nearest if abs(beep - flash.lit_s) < _APART_S]
-    return Lips(
-        tuple(1000 * (beep - flash.lit_s) for flash, beep in near),
-        tuple(1000 * (beep - flash.dark_s) for flash, beep in near),
-    )
+@dataclass(frozen=True, slots=True)
+class Film:
+    """When a film of flashes and beeps flashes and beeps (seconds)."""
+
+    flashes: tuple[Flash, ...]
+    beeps: tuple[float, ...]
+
+    def lips(self) -> Lips:
+        """Return the offsets of all flashes that have a beep within half a second."""
+        lit = self.flashes if self.beeps else ()
+        nearest = [(flash, min(self.beeps, key=lambda beep: abs(beep - flash.lit_s))) for flash in lit]
+        near = [(flash, beep) for flash, beep in nearest if abs(beep - flash.lit_s) < _APART_S]
+        return Lips(
+            tuple(1000 * (beep - flash.lit_s) for flash, beep in near),
+            tuple(1000 * (beep - flash.dark_s) for flash, beep in near),
+        )
+
+    def shifts_from(self, source: "Film") -> tuple[list[float], list[float]]:
+        """Return by how many ms each flash and each beep of the film that this was made of came later here."""
+        return (
+            _shifts([flash.lit_s for flash in source.flashes], [flash.lit_s for flash in self.flashes]),
+            _shifts(source.beeps, self.beeps),
+        )
+
+
+def _shifts(before: Sequence[float], after: Sequence[float]) -> list[float]:
+    return [1000 * min((moment - was for moment in after), key=abs, default=_APART_S) for was in before]
+
+
+def watch(film: BinaryIO, hertz: int, region: Region | None = None) -> Film:
+    """Watch a film, or a region of it, and listen for a tone of this pitch."""
+    return Film(tuple(flashes(film, region)), tuple(beeps(film, hertz)))
 
 
 def flashes(film: BinaryIO, region: Region | None = None) -> list[Flash]:
@@ -105,9 +127,10 @@ def beeps(film: BinaryIO, hertz: int) -> list[float]:
 def _onsets(samples: np.ndarray, hertz: int) -> Sequence[float]:
     turning = np.exp(-2j * np.pi * hertz * np.arange(len(samples)) / 48_000)
     window, hop = round(_WINDOW_S * 48_000), round(_HOP_S * 48_000)
-    summed = np.concatenate(([0], np.cumsum(samples * turning)))
-    level = np.abs(summed[window:] - summed[:-window])[::hop]
-    loud = level > level.max() / 3
+    level = np.abs(_windows(samples * turning, window))[::hop]
+    # A tone of this pitch alone would make all of the sound's energy.
+    purity = level / np.sqrt(np.abs(_windows(samples.astype(np.float64) ** 2, window))[::hop] * window / 2 + 1e-9)
+    loud = (level > level.max() / 3) & (purity > _PURE)
     found: list[float] = []
     for index in np.flatnonzero(loud[1:] & ~loud[:-1]):
         # A third of the full level is reached when a third of the window sounds.
@@ -115,3 +138,8 @@ def _onsets(samples: np.ndarray, hertz: int) -> Sequence[float]:
         if not found or at - found[-1] > _APART_S:
             found.append(at)
     return found
+
+
+def _windows(values: np.ndarray, window: int) -> np.ndarray:
+    summed = np.concatenate(([0], np.cumsum(values)))
+    return summed[window:] - summed[:-window]

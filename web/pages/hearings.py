@@ -13,6 +13,7 @@ from sessions.queries import SessionFile, past_sessions, sessions_on, upcoming_s
 from sessions.recordings import note_played
 from sessions.seats import SeatRole
 from sessions.states import SessionState
+from sessions.tables import PlaybackFile
 from web import composites
 from web.accounts.current import staff_actor
 from web.keys import CLOCK, COMPOSER, DATABASE, SETTINGS
@@ -93,12 +94,19 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         confirmation=confirmation,
         plays=plays,
         composite=composite,
+        films=_films(file),
         proof=await proof_of_recording(request.app, session_id) if sealed else None,
         invitation_url=invitation_url,
         invitation_code=segno.make(invitation_url).svg_data_uri(scale=6, border=2) if invitation_url else None,
         seats={entry.seat.id: entry.seat for entry in file.seats},
         roles=SEAT_ROLES,
     )
+
+
+def _films(file: SessionFile) -> list[PlaybackFile]:
+    """Return the playback files in the order in which people sit everywhere else."""
+    order = [entry.seat.id for entry in file.seats]
+    return sorted(file.playback, key=lambda film: order.index(film.seat_id))
 
 
 async def send_progress(request: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@
 const DRIFT_S = 0.06; // beyond this, picture and voice of two people are heard to part
 const JUMP_S = 0.5; // beyond this, catching up by speed would take too long
 const STEP_S = 5;
+const MARK_EARLY_MS = 50; // a seek may land a little before the moment it was asked for
 
 /** @param {HTMLElement} root */
 function startPlayer(root) {
@@ -14,10 +15,13 @@ function startPlayer(root) {
   const clock = /** @type {HTMLElement} */ (root.querySelector("[data-show=clock]"));
   const words = { play: button.dataset.play ?? "", pause: button.dataset.pause ?? "" };
   const wholeS = Number(root.dataset.durationMs) / 1000;
+  const marks = [...document.querySelectorAll("[data-at-ms]")].filter((mark) => mark instanceof HTMLElement);
   let playing = false;
 
+  const whole = () => videos.filter((video) => !video.error);
+
   /** @returns {HTMLVideoElement | undefined} */
-  const leader = () => videos.reduce(
+  const leader = () => whole().reduce(
     (longest, video) => (!longest || (video.duration || 0) > (longest.duration || 0) ? video : longest),
     /** @type {HTMLVideoElement | undefined} */ (undefined),
   );
@@ -29,6 +33,8 @@ function startPlayer(root) {
     clock.textContent = `${asClock(seconds)} / ${asClock(wholeS)}`;
     slider.value = String(Math.round(seconds * 1000));
     slider.setAttribute("aria-valuetext", asClock(seconds));
+    const passed = marks.filter((mark) => Number(mark.dataset.atMs) <= seconds * 1000 + MARK_EARLY_MS).at(-1);
+    for (const mark of marks) mark.toggleAttribute("data-now", mark === passed);
   };
 
   /** @param {number} seconds */
@@ -39,53 +45,69 @@ function startPlayer(root) {
   };
 
   /** @param {boolean} wanted */
-  const setPlaying = async (wanted) => {
+  const setPlaying = (wanted) => {
+    if (wanted && leader()?.ended) seek(0);
     playing = wanted;
     button.textContent = wanted ? words.pause : words.play;
     button.setAttribute("aria-pressed", String(wanted));
-    if (!wanted) for (const video of videos) video.pause();
-    else await Promise.allSettled(videos.filter((video) => !video.ended).map((video) => video.play()));
+    keepRunning();
+  };
+
+  // While one person's file is not there yet, everybody waits: nobody's answer comes before its question.
+  const keepRunning = () => {
+    const waits = playing && whole().some((video) => !video.ended && video.readyState < video.HAVE_FUTURE_DATA);
+    root.setAttribute("aria-busy", String(waits));
+    for (const video of whole()) {
+      if (!playing || waits) video.pause();
+      else if (video.paused && !video.ended) video.play().catch(refused);
+    }
+  };
+
+  /** @param {DOMException} why */
+  const refused = (why) => {
+    if (why.name === "NotAllowedError") setPlaying(false); // the browser wants a click first
   };
 
   const holdTogether = () => {
     const first = leader();
     if (first) {
+      keepRunning();
       const rate = Number(speed.value);
-      for (const video of videos) {
-        if (video === first || video.ended) continue;
+      for (const video of whole()) {
         const behind = first.currentTime - video.currentTime;
-        if (Math.abs(behind) > JUMP_S) video.currentTime = Math.min(first.currentTime, video.duration || first.currentTime);
+        if (video === first || video.ended || video.seeking) video.playbackRate = rate;
+        else if (Math.abs(behind) > JUMP_S) video.currentTime = Math.min(first.currentTime, video.duration || Infinity);
         else video.playbackRate = Math.abs(behind) > DRIFT_S ? rate * (behind > 0 ? 1.1 : 0.9) : rate;
       }
       if (playing) {
         show(first.currentTime);
-        if (first.ended) void setPlaying(false);
+        if (first.ended) setPlaying(false);
       }
     }
     requestAnimationFrame(holdTogether);
   };
 
-  button.addEventListener("click", () => void setPlaying(!playing));
+  button.addEventListener("click", () => setPlaying(!playing));
   slider.addEventListener("input", () => seek(Number(slider.value) / 1000));
-  speed.addEventListener("change", () => {
-    for (const video of videos) video.playbackRate = Number(speed.value);
-  });
-  root.addEventListener("keydown", (event) => {
-    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+  document.addEventListener("keydown", (event) => {
+    const at = event.target;
+    /** @param {string} kinds */
+    const on = (kinds) => at instanceof HTMLElement && at !== slider && at.closest(kinds) !== null;
+    const meant = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
+    if (button.disabled || !meant || on("input, textarea, select, dialog")) return;
     if (event.key === "ArrowLeft") seek(position() - STEP_S);
     else if (event.key === "ArrowRight") seek(position() + STEP_S);
-    else if (event.key === " " && event.target !== button) void setPlaying(!playing);
+    else if (event.key === " " && !on("button, a, summary")) setPlaying(!playing);
     else return;
     event.preventDefault();
   });
-  for (const mark of document.querySelectorAll("[data-at-ms]")) {
-    if (!(mark instanceof HTMLElement)) continue;
+  for (const mark of marks) {
     mark.addEventListener("click", (event) => {
       event.preventDefault();
       seek(Number(mark.dataset.atMs) / 1000);
       root.scrollIntoView({ block: "nearest" });
       root.focus({ preventScroll: true });
-      void setPlaying(true);
+      setPlaying(true);
     });
   }
 
