@@ -62,12 +62,18 @@ def _read_together(payload: bytes) -> H264Payload | None:
 
 
 def begins_h264_keyframe(data: bytes, payload_at: int) -> bool:
-    """Tell whether an RTP packet begins a frame that one can begin with: its parameters stand there, alone or first of
-    several together."""
-    if payload_at + 3 >= len(data):
+    """Tell whether an RTP packet holds what a decoder must know before a frame that one can begin with."""
+    if payload_at >= len(data):
         return False
     form = data[payload_at] & 0x1F
-    return form == _PARAMETERS or (form == _STAP_A and data[payload_at + 3] & 0x1F == _PARAMETERS)
+    at = payload_at + 1
+    for _ in range(_UNITS_MAX if form == _STAP_A else 0):
+        if at + 2 >= len(data):
+            return False
+        if data[at + 2] & 0x1F == _PARAMETERS:
+            return True
+        at += 2 + int.from_bytes(data[at : at + 2], "big")
+    return form == _PARAMETERS
 
 
 def units(frame: bytes) -> list[bytes]:

@@ -64,7 +64,8 @@ def test_a_unit_alone_a_unit_in_pieces_and_units_together_become_the_same_stream
     [
         (together(PARAMETERS, PICTURE), True),
         (PARAMETERS, True),
-        (together(PICTURE, PARAMETERS), False),
+        (together(b"\x09\xf0", PARAMETERS, PICTURE), True),
+        (together(PICTURE, IDR), False),
         (IDR, False),
         (SLICE, False),
         (in_pieces(IDR, 3)[0], False),
