@@ -102,7 +102,7 @@ export class Call {
       if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
       const onStage = person.seat_id === stage?.seat_id;
       const name = own ? say("person.you") : person.name;
-      view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, !onStage && !own, room.you);
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, !onStage && !own, room);
       view.node.classList.toggle("person--stage", onStage);
       view.node.classList.toggle("person--corner", !onStage);
       view.node.style.setProperty("--place", onStage ? "0" : own ? "0" : String(corner));

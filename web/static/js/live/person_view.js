@@ -66,9 +66,9 @@ export class PersonView {
    * @param {string} name      what to write on it
    * @param {string} title     what else, where there is room
    * @param {boolean} mayPick  whether a touch makes it the large one
-   * @param {string} you       the seat of whoever looks
+   * @param {import("./protocol.js").RoomMessage} room
    */
-  draw(person, name, title, mayPick, you) {
+  draw(person, name, title, mayPick, room) {
     write(this.name, name);
     write(this.title, title);
     const whole = `${name} ${title}`.trim();
@@ -77,7 +77,7 @@ export class PersonView {
     const quiet = person.present && (person.muted || person.microphone !== "on");
     this.silent.toggleAttribute("hidden", !quiet);
     show(this.hand, person.hand);
-    const missing = this.isSelf ? ownPictureMissing(person) : pictureMissing(person, you);
+    const missing = this.isSelf ? ownPictureMissing(person, room) : pictureMissing(person, room.you);
     show(this.empty, missing !== null);
     show(this.video, missing === null);
     const instead = missing === null ? "" : say(missing, { name });
@@ -88,11 +88,17 @@ export class PersonView {
   }
 }
 
-/** @param {Person} person */
-function ownPictureMissing(person) {
+/**
+ * @param {Person} person
+ * @param {import("./protocol.js").RoomMessage} room
+ */
+function ownPictureMissing(person, room) {
   if (person.camera === "off") return "person.own_camera_off";
   if (person.camera === "missing") return "person.camera_missing";
-  if (person.unseen_by.length > 0) return "person.own_unseen";
+  const others = room.people.filter(
+    (other) => other.seat_id !== room.you && other.present && other.role !== "observer" && other.link === "connected",
+  );
+  if (others.length > 0 && others.every((other) => person.unseen_by.includes(other.seat_id))) return "person.own_unseen";
   return null;
 }
 

@@ -93,7 +93,7 @@ export class Stage {
       if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
       const name = own ? say("person.you_as", { role: say(`role.${person.role}`) }) : person.name;
       const small = person.seat_id !== large?.seat_id;
-      view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, small, room.you);
+      view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, small, room);
       view.node.classList.toggle("person--stage", person.seat_id === large?.seat_id);
       view.node.classList.toggle("person--tile", person.seat_id !== large?.seat_id);
     }
