@@ -10,7 +10,7 @@ HEARINGS ?= 16
 SECONDS ?= 20
 ROUNDS ?= 50
 
-.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions bench-media crash-media lock migration clean
+.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions bench-media bench-composite crash-media lock migration clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ crash-media: setup-dev ## Kill media workers and the server in live hearings and
 
 bench-media: setup-dev ## Measure the relay beside Janus and aiortc (HEARINGS=16 SECONDS=20 LIMIT=1)
 	$(BIN)/python -m tests.load.bench_media --hearings $(HEARINGS) --seconds $(SECONDS) $(if $(LIMIT),--limit)
+
+bench-composite: SECONDS = 60
+bench-composite: setup-dev ## Measure how long the picture of everybody takes (SECONDS=60 PEOPLE=2)
+	@$(BIN)/python -m tests.load.bench_composite --seconds $(SECONDS) --people $(or $(PEOPLE),2)
 
 lock: ## Pin and hash all dependencies anew
 	for set in base dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

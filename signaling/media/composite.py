@@ -20,6 +20,7 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from signaling.media.layout import LABEL, Box, fit, strip, tiles
+from signaling.media.pictures import PIXELS_MAX
 
 WIDTH, HEIGHT = 1280, 720
 FRAME_RATE = 25
@@ -124,6 +125,8 @@ def _decoded(container: InputContainer | None, kind: str) -> Iterator[av.VideoFr
     stream = next((stream for stream in container.streams if stream.type == kind), None) if container else None
     if container is None or stream is None:
         return
+    if stream.type == "video":
+        stream.codec_context.options = {"max_pixels": str(PIXELS_MAX)}
     for packet in container.demux(stream):
         try:
             frames = packet.decode()

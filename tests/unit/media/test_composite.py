@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from signaling.media import composite
 from signaling.media.composite import FRAME_RATE, HEIGHT, WIDTH, Hearing, Person, compose, mix
 from signaling.media.layout import Box, fit, strip, tiles
 from tests.support.lips import beeps
@@ -131,6 +132,27 @@ def test_the_same_films_make_the_same_picture(
     hearing: Hearing, composed: tuple[bytes, list[str], list[int]], tmp_path: Path
 ) -> None:
     assert made(hearing, tmp_path / "again.mp4")[0] == composed[0]
+
+
+def test_a_picture_larger_than_any_camera_makes_asks_for_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composite, "PIXELS_MAX", 100 * 100)
+    huge = film(200, hertz=1000, from_s=0.4, to_s=1)
+    data = made(Hearing("1号", TEN, 1000, (), (Person("王志远", partial(io.BytesIO, huge)),)), tmp_path / "x.mp4")[0]
+    with av.open(io.BytesIO(data), "r") as container:
+        luma = [frame.to_ndarray(format="gray")[100, WIDTH // 2] for frame in container.decode(video=0)]
+    assert max(luma) < 60
+    assert beeps(io.BytesIO(data), 1000), "the voice is heard all the same"
+
+
+def test_films_without_sense_cost_their_senders_tile_only(tmp_path: Path) -> None:
+    good = film(200, hertz=1000, from_s=0.4, to_s=1)
+    torn = good[: len(good) // 2] + bytes(range(256)) * 8
+    people = (Person("王志远", partial(io.BytesIO, good)), Person("高秀兰", partial(io.BytesIO, torn)))
+    data = made(Hearing("1号", TEN, 1000, (), people), tmp_path / "x.mp4")[0]
+    (beep,) = beeps(io.BytesIO(data), 1000)
+    assert abs(beep - 0.4) < 0.03
 
 
 def test_a_disk_that_refuses_is_told_as_such(hearing: Hearing) -> None:
