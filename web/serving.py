@@ -1,6 +1,7 @@
 """Sends files that lie encrypted, whole or in the ranges that players and resumed downloads ask for (RFC 9110 §14)."""
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -59,10 +60,11 @@ async def send_file(
         await response.prepare(request)
         await asyncio.to_thread(file.seek, part.start)
         left = part.stop - part.start
-        while left > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, left))):
-            await response.write(piece)
-            left -= len(piece)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionResetError):  # a player that seeks elsewhere hangs up on what it had asked
+            while left > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, left))):
+                await response.write(piece)
+                left -= len(piece)
+            await response.write_eof()
         return response
     finally:
         await asyncio.to_thread(file.close)

@@ -1,6 +1,7 @@
 """The evidence bundle of a hearing, to take away."""
 
 import asyncio
+import contextlib
 import logging
 import tempfile
 from pathlib import Path
@@ -43,7 +44,8 @@ async def send_bundle(request: web.Request) -> web.StreamResponse:
         response.headers["Cache-Control"] = "no-store"
         await response.prepare(request)
         file.seek(0)
-        while piece := await asyncio.to_thread(file.read, _PIECE):
-            await response.write(piece)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionResetError):  # who took it hung up
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                await response.write(piece)
+            await response.write_eof()
     return response
