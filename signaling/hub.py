@@ -177,7 +177,9 @@ def _translated(event: MediaEvent) -> Event:
             return PicturesMissed(event.unseen)
         case StatsMeasured():
             people = {
-                seat_id: LinkStats(stats.loss_pct, stats.rtt_ms, stats.kbps, stats.level, stats.jitter_ms)
+                seat_id: LinkStats(
+                    stats.loss_pct, stats.rtt_ms, stats.kbps, stats.level, stats.jitter_ms, stats.sound_alone
+                )
                 for seat_id, stats in event.people.items()
             }
             return Measured(people)

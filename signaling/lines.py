@@ -16,8 +16,8 @@ SECONDS = 10
 class Line:
     """One person's line over `measured_s` seconds: sums of one value a second, and the worst of each.
 
-    The round trip was known in `rtt_known_s` of them. A freeze is a far picture, the worst of them, that stood still on this
-    person's screen.
+    The round trip was known in `rtt_known_s` of them. A freeze is a far picture, the worst of them, that stood still on
+    this person's screen.
     """
 
     measured_s: int = 0

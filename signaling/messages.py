@@ -150,13 +150,17 @@ class Saved(ServerMessage, frozen=True, tag="saved"):
 
 
 class LinkStats(msgspec.Struct, frozen=True):
-    """One person's line during the last second. `level` is the loudness, 0 to 100; null is what is not known."""
+    """One person's line during the last second. `level` is the loudness, 0 to 100; null is what is not known.
+
+    `sound_alone`: somebody who only watches gets no pictures for now, for want of a line that carries them.
+    """
 
     loss_pct: float
     rtt_ms: int | None
     kbps: int
     level: int
     jitter_ms: int | None = None
+    sound_alone: bool = False
 
 
 class Stats(ServerMessage, frozen=True, tag="stats"):

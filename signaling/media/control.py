@@ -101,6 +101,7 @@ class Control:
 
     def give_feedback(self, at: float) -> None:
         """Answer the senders' numbers and tell them what the others' lines carry. Every 80 ms."""
+        self._spare_the_hearing(at)
         for person in self._exchange.people.values():
             if not person.link.connected or not person.streams:
                 continue
@@ -111,6 +112,24 @@ class Control:
                     break
                 person.link.send_rtcp(report)
             self._cap(person, at)
+
+    def _spare_the_hearing(self, at: float) -> None:
+        """Hold pictures back from spectators whose lines are too thin, before anybody is told to send less for them."""
+        for person in self._exchange.people.values():
+            if person.sound_first is None or not person.link.connected:
+                continue
+            cap_bps, cameras = person.downlink.cap_bps, self._cameras_of(person)
+            share_bps = None if cap_bps is None or not cameras else cap_bps / cameras
+            if not person.sound_first.look(share_bps, at):
+                continue
+            self._exchange.place_receivers()
+            if person.sound_alone:
+                self._recorder.note({"event": "PicturesHeldBack", "seat_id": person.seat_id})
+                continue
+            self._recorder.note({"event": "PicturesResumed", "seat_id": person.seat_id})
+            for stream in self._exchange.streams_for(person):
+                if stream.ssrc in person.receiving:
+                    stream.want_keyframe()
 
     def _cap(self, sender: Participant, at: float) -> None:
         """Tell a sender the least that its receivers' lines carry, each shared evenly among the cameras it gets."""
@@ -157,6 +176,7 @@ class Control:
             kbps=round(8 * size / 1000 / max(elapsed_s, 0.1)),
             level=round(level / 1.27),
             jitter_ms=self._jitter_ms(person),
+            sound_alone=person.sound_alone,
         )
 
     def _jitter_ms(self, person: Participant) -> int | None:

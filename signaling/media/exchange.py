@@ -74,10 +74,13 @@ class Exchange:
         """Work out anew who gets what: to be called when a link or an agreement has changed."""
         self._on_change()
         self._receivers = {}
+        streams = (stream for person in self.people.values() for stream in person.streams.values())
+        pictures = {stream.ssrc for stream in streams if stream.kind == "video"}
         for person in self.people.values():
             if person.link.connected:
                 for ssrc in person.receiving:
-                    self._receivers.setdefault(ssrc, []).append(person)
+                    if not (person.sound_alone and ssrc in pictures):
+                        self._receivers.setdefault(ssrc, []).append(person)
 
     def receivers_of(self, ssrc: int) -> list[Participant]:
         """Return who gets a stream now."""

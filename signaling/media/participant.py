@@ -10,6 +10,7 @@ from signaling.media.link import Link
 from signaling.media.red import unwrap_red
 from signaling.media.rtp import TRANSPORT_WIDE_ID, extension_at, read_head, with_transport_number
 from signaling.media.sdp import Answer, AnsweredSection, Section
+from signaling.media.spectators import SoundFirst
 from signaling.media.stream import SentNumbers, Stream
 
 SECTIONS_MAX = 96
@@ -30,6 +31,7 @@ class Participant:
         self.link = link
         self.publishes = publishes
         """Whether it may send. Whoever only watches is offered no m-line to send on, and what comes is dropped."""
+        self.sound_first = None if publishes else SoundFirst()
         self.streams: dict[int, Stream] = {}
         """What the seat sends, by SSRC."""
         self.repairs: dict[int, int] = {}
@@ -163,6 +165,11 @@ class Participant:
         return bool(new)
 
     # --- Streams
+
+    @property
+    def sound_alone(self) -> bool:
+        """Whether pictures are held back from this seat, whose line is too thin for them."""
+        return self.sound_first is not None and not self.sound_first.pictures
 
     def stream(self, kind: Kind) -> Stream | None:
         """Return the seat's own stream of a kind."""

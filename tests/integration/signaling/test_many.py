@@ -11,7 +11,7 @@ import pytest
 
 from records.journal import read_journal
 from records.journal_reading import Event, JournalFault, Packet, Source
-from signaling.media.rtp import is_rtcp, make_receiver_report
+from signaling.media.rtp import is_rtcp, make_receiver_report, make_remb, read_remb, read_rtcp
 from signaling.ports import Ports
 from tests.load.descriptions import AUDIO_TYPE, VIDEO_TYPE, make_answer, read_description
 from tests.load.line import Line
@@ -37,12 +37,14 @@ class LightPerson:
     """A page and a line of its own: ICE, DTLS and SRTP without anything that encodes, decodes or plays."""
 
     def __init__(self, page: Page, number: int, changed: asyncio.Condition, *, lies: bool = False) -> None:
+        self.thin = number == len(PEOPLE) - 2
         self.page = page
         self.seat = str(page.room["you"])
         self.ssrcs = {kind: 0x1000 + 16 * number + index for index, kind in enumerate(KINDS)}
         self.received: dict[int, set[int]] = {}
         """Sequence numbers by SSRC, of packets that are authentic."""
         self.offers: list[str] = []
+        self.caps_bps: list[int] = []
         self.stats: dict[str, dict[str, object]] = {}
         self._changed = changed
         self._lies = lies
@@ -71,6 +73,9 @@ class LightPerson:
     async def _answer(self, group: asyncio.TaskGroup, offer_id: int, sdp: str) -> None:
         self.offers.append(sdp)
         answer = make_answer(self._line.own, sdp, self.ssrcs)
+        if self.thin:
+            # A browser that knows no transport-wide feedback estimates by itself what its line carries.
+            answer = "\r\n".join(line for line in answer.splitlines() if "transport-wide" not in line) + "\r\n"
         if self._lies:
             for kind in KINDS:
                 answer = answer.replace("a=inactive", f"a=sendonly\r\na=ssrc:{self.ssrcs[kind]} cname:lie", 1)
@@ -100,7 +105,9 @@ class LightPerson:
                 return
             if data[0] < 4:
                 self._line.stun_arrived(data)
-            elif 127 < data[0] < 192 and not is_rtcp(data):
+            elif 127 < data[0] < 192 and is_rtcp(data):
+                self.is_told(data)
+            elif 127 < data[0] < 192:
                 try:
                     plain = self._line.receiving.unprotect(data)
                 except pylibsrtp.Error:
@@ -123,6 +130,16 @@ class LightPerson:
         """Report how unevenly somebody's sound arrives here (RFC 3550 section 6.4.1)."""
         block = struct.pack(">IIIIII", sender.ssrcs["audio"], 0, 0, 48 * jitter_ms, 0, 0)
         self._line.socket.send(self._line.sending.protect_rtcp(make_receiver_report(self.ssrcs["audio"], [block])))
+
+    def is_told(self, data: bytes) -> None:
+        """Note what the relay asks for in RTCP: how much this person is to send at most."""
+        for part in read_rtcp(self._line.receiving.unprotect_rtcp(data)):
+            if (cap_bps := read_remb(part)) is not None:
+                self.caps_bps.append(cap_bps)
+
+    def carries(self, bps: int) -> None:
+        """Say what the own line carries for everything together."""
+        self._line.socket.send(self._line.sending.protect_rtcp(make_remb(bps, [self.ssrcs["video"]])))
 
 
 @asynccontextmanager
@@ -208,6 +225,7 @@ async def test_eight_are_seen_by_each_other_and_by_sixteen_who_cannot_send(
         await until(
             changed, lambda: expected == {seat: gao.stats.get(seat, {}).get("jitter_ms", "") for seat in expected}
         )
+        await spectator_on_a_thin_line(people, changed)
         shown = {person["seat_id"]: person for person in gao.page.room["people"]}
         assert {seat for seat, person in shown.items() if person["role"] == "observer" and person["present"]} == {
             *WATCHING
@@ -216,6 +234,21 @@ async def test_eight_are_seen_by_each_other_and_by_sixteen_who_cannot_send(
         await record.until("ended", "li", "with")
     entries = await asyncio.to_thread(lambda: list(read_journal(journals.root / HEARING)))
     check_journal(entries, {seat: person.ssrcs for seat, person in zip(SEEN, people, strict=False)}, journals.root)
+
+
+async def spectator_on_a_thin_line(people: Sequence[LightPerson], changed: asyncio.Condition) -> None:
+    """One spectator's line becomes thin: pictures are held back there, and nobody sends less for it."""
+    thin = next(person for person in people if person.thin)
+    thin.carries(700_000)
+    await until(changed, lambda: thin.stats.get(thin.seat, {}).get("sound_alone"))
+    after = range(max(COUNTED) + 1, max(COUNTED) + 7)
+    await talk(people, after)
+    others = [person for person in people if person is not thin]
+    await until(changed, lambda: not lacking(others, after))
+    for sender in people[: len(SEEN)]:
+        await until(changed, lambda ssrc=sender.ssrcs["audio"]: set(after) <= thin.received[ssrc])  # type: ignore[misc]
+        assert not set(after) & thin.received[sender.ssrcs["video"]], sender.seat
+        assert not [cap_bps for cap_bps in sender.caps_bps if cap_bps < 150_000], sender.seat
 
 
 def check_journal(entries: Sequence[object], ssrcs: dict[str, dict[str, int]], root: Path) -> None:
@@ -230,6 +263,6 @@ def check_journal(entries: Sequence[object], ssrcs: dict[str, dict[str, int]], r
     for seat, own in ssrcs.items():
         for kind, ssrc in own.items():
             assert set(COUNTED) <= kept[ssrc], (seat, kind)
-            assert max(kept[ssrc]) == max(COUNTED), (seat, kind)
+            assert max(kept[ssrc]) == max(COUNTED) + 6, (seat, kind)
     entered = [str(entry.data["seat_id"]) for entry in entries if isinstance(entry, Event) and "seat_id" in entry.data]
     assert set(WATCHING) <= set(entered), "who watched stands in the recording"

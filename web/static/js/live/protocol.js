@@ -45,6 +45,7 @@
  * @property {number} kbps
  * @property {number} level             0 to 100
  * @property {number | null} jitter_ms   null when not known
+ * @property {boolean} sound_alone       pictures are held back, for want of a line that carries them
  *
  * @typedef {object} StatsMessage
  * @property {"stats"} type

@@ -35,6 +35,7 @@ const devices = new OwnDevices();
 let lineSentence = "";
 let leaving = false;
 let mediaBroken = false;
+let soundAlone = false;
 /** @type {number | undefined} */
 let lineTimer = undefined;
 /** @type {number | undefined} */
@@ -56,7 +57,11 @@ const view = {
     }
   },
   onStream: (seat, stream) => stage.setStream(seat, stream),
-  onStats: (people) => stage.setStats(people),
+  onStats(people) {
+    stage.setStats(people);
+    soundAlone = people[session.room?.you ?? ""]?.sound_alone === true;
+    drawLine();
+  },
   onWord(word) {
     const mine = word.from === session.room?.you;
     appendWord(word, mine, byId("words-list", HTMLElement));
@@ -146,7 +151,7 @@ function sayLine(sentence, ms = 0) {
 }
 
 function drawLine() {
-  const sentence = lineSentence || (mediaBroken ? say("line.media_lost") : "");
+  const sentence = lineSentence || (mediaBroken ? say("line.media_lost") : soundAlone ? say("line.sound_alone") : "");
   show(byId("line", HTMLElement), sentence !== "");
   write(byId("line-words", HTMLElement), sentence);
 }
