@@ -17,7 +17,7 @@ SECTIONS_MAX = 96
 """Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description."""
 REPORTS_KEPT = 16
 RED_BPS_MIN = 100_000
-"""On a thinner line what redundancy costs (some 30 kbit/s) would be lost by the sound itself, or by the picture."""
+"""On a thinner line what redundancy costs (some 20 kbit/s) would be lost by the sound itself, or by the picture."""
 RED_AGAIN_BPS = 150_000
 RED_AGAIN_S = 5.0
 OWN_MIDS: dict[Kind, str] = {"audio": "0", "video": "1"}
