@@ -3,9 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import io
-import logging
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,8 +17,6 @@ from hypothesis import strategies as st
 from records import outbox
 from records.actors import Role
 from records.clock import FixedClock
-from records.sealed_files import seal_file
-from records.signing import SigningKey
 from tests.integration.evidence.conftest import played
 from tests.support.database import sqlite_url
 from tests.support.house import House, Visitor, open_house
@@ -111,24 +106,6 @@ async def _any_range(same: Callable[..., object], path: str, body: bytes) -> Non
     collect()
     for first, last in asked:
         await same(path, f"bytes={first}-{last}", body[first : last + 1])  # type: ignore[misc]
-
-
-async def test_a_player_that_hangs_up_in_the_middle_is_no_fault(
-    sqlite_template: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with held(sqlite_template, tmp_path) as house:
-        wang, shelf = await house.staff("wang"), house.settings.shelf
-        film = os.urandom(24 << 20)
-        path = f"{house.session_id}/{await house.applicants_seat()}.webm"
-        public = shelf.prepare(house.session_id, SigningKey.load(house.settings.signing_key_file))
-        await asyncio.to_thread(seal_file, io.BytesIO(film), shelf.place(path), public, house.session_id)
-        address = f"/sessions/{house.session_id}/playback/{path.partition('/')[2]}"
-        async with wang.http.get(wang.origin + address) as response:
-            assert await response.content.readexactly(99) == film[:99]
-            caplog.set_level(logging.INFO)
-            response.close()
-        assert (await wang.get(address)).body == film
-        assert not [one.getMessage() for one in caplog.records if one.name in ("web.middleware", "aiohttp.server")]
 
 
 async def test_every_view_and_every_download_leaves_one_entry(sqlite_template: Path, tmp_path: Path) -> None:
