@@ -14,6 +14,7 @@ from tests.browser.conftest import launch
 from tests.browser.evidence import played_files, shelf_of
 from tests.browser.people import DESK, PHONE, Camera, come_in, end_hearing, open_context, sign_in
 from tests.browser.server import Server
+from tests.browser.test_codecs import HARDWARE_FOR_H264_ONLY
 from tests.support.clips import flash_clip
 from tests.support.lips import Film, Region, watch
 
@@ -163,16 +164,17 @@ def true_offset_ms(page: Page) -> float:
 
 def check_files(server: Server, true_ms: Mapping[str, float]) -> dict[str, Film]:
     """In everybody's file sound and picture belong together as they left the devices."""
-    shelf, films = shelf_of(server), dict[str, Film]()
+    shelf, films, kinds = shelf_of(server), dict[str, Film](), dict[str, str]()
     for path in played_files(server):
         for who, hertz in HERTZ.items():
             with shelf.open(path) as file:
                 film = watch(file, hertz)
             if who not in films or len(film.beeps) > len(films[who].beeps):
-                films[who] = film  # the other's beeps are not in it
+                films[who], kinds[who] = film, path.rpartition(".")[2]  # the other's beeps are not in it
+    assert kinds == {"host": "webm", "applicant": "mp4"}
     for who, film in films.items():
         found = film.lips()
-        tell(f"{who}'s file: {found.told(true_ms[who])}")
+        tell(f"{who}'s {kinds[who]}: {found.told(true_ms[who])}")
         assert len(found.after_lit_ms) >= 2
         assert median(found.errors_ms(true_ms[who])) < APART_MS_MAX
     return films
@@ -233,6 +235,7 @@ def test_lips_match_in_the_files_on_the_page_and_in_the_picture_of_everybody(
     desk = open_context(flashing_host, DESK).new_page()
     for page in (phone, desk):
         page.add_init_script(WATCH_DEVICES)
+    phone.add_init_script(HARDWARE_FOR_H264_ONLY)
     true_ms = hold_flashing_hearing(phone, desk, server, camera)
     films = check_files(server, true_ms)
     check_page(desk)
