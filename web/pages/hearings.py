@@ -22,6 +22,7 @@ from web.pages.recordings import own_session
 from web.pages.state_texts import SEAT_ROLES, SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
+from web.viewings import viewings_of
 
 RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)
 
@@ -80,6 +81,9 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
     if plays and file.playback:
         async with request.app[DATABASE].begin() as db:
             await note_played(db, actor, session_id, clock=request.app[CLOCK])
+    async with request.app[DATABASE].read() as db:
+        names = {entry.seat.id: entry.seat.display_name for entry in file.seats}
+        viewings = await viewings_of(db, session_id, names) if plays else []
     return render(
         request,
         "staff/session.html",
@@ -95,6 +99,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         plays=plays,
         composite=composite,
         films=_films(file),
+        viewings=viewings,
         proof=await proof_of_recording(request.app, session_id) if sealed else None,
         invitation_url=invitation_url,
         invitation_code=segno.make(invitation_url).svg_data_uri(scale=6, border=2) if invitation_url else None,

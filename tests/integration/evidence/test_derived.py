@@ -134,6 +134,10 @@ async def test_every_view_and_every_download_leaves_one_entry(sqlite_template: P
             assert await count(house, "RecordingDownloaded") == before + 2
             await chen.ask("GET", path, headers={"Range": "bytes=10-"})
             assert await count(house, "RecordingDownloaded") == before + 3
+        shown = (await wang.get(base)).text
+        viewings = shown[shown.index("viewings-title") :]
+        for words in ("王志远 下载合成录像", "陈立 下载高秀兰的录像", "陈立 播放录音录像"):
+            assert words in viewings
         house.clock.advance(13 * 3600)
         await (again := house.visitor()).signs_in("wang")
         await again.ask("GET", f"{base}/composite.mp4", headers={"Range": "bytes=10-"})
