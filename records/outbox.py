@@ -110,13 +110,20 @@ class Standing:
     last_error: str | None
 
 
-async def newest(db: AsyncSession, topic: str, key_prefix: str) -> Standing | None:
-    """Return how the letter stands that was put last, of those whose key begins so."""
-    query = select(OutboxLetter).where(
-        OutboxLetter.topic == topic, OutboxLetter.key.startswith(key_prefix, autoescape=True)
-    )
-    letter = await db.scalar(query.order_by(OutboxLetter.put_at.desc(), OutboxLetter.id.desc()).limit(1))
+async def standing_of(db: AsyncSession, key: str) -> Standing | None:
+    """Return how a letter stands; None when it was never put."""
+    letter = await db.scalar(select(OutboxLetter).where(OutboxLetter.key == key))
     return None if letter is None else Standing(letter.state, letter.last_error)
+
+
+async def put_again(
+    db: AsyncSession, topic: str, payload: Mapping[str, Json], *, key: str, clock: Clock | None = None
+) -> None:
+    """Ask for work anew after this transaction commits, also when it was done or failed; if it waits, it goes on so."""
+    await put(db, topic, payload, key=key, clock=clock)
+    over = update(OutboxLetter).where(OutboxLetter.key == key, OutboxLetter.state != LetterState.WAITING)
+    now = (clock or SystemClock()).now()
+    await db.execute(over.values(state=LetterState.WAITING, attempts=0, put_at=now, due_at=now, last_error=None))
 
 
 def _worn_out(letter: OutboxLetter) -> bool:

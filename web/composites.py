@@ -21,7 +21,6 @@ from records import outbox
 from records.actors import system_actor
 from records.clock import Clock
 from records.database import Database
-from records.ids import new_id
 from records.manifests import MANIFEST
 from records.outbox import Letter, LetterState, Standing
 from records.refusals import Refusal
@@ -156,7 +155,10 @@ class Composer:
         )
 
     async def _run(self, order: Order) -> Made:
-        process = await asyncio.create_subprocess_exec(*COMMAND, stdin=PIPE, stdout=PIPE, cwd=_HOME)
+        # In a session of its own: Ctrl-C in the terminal is ours to answer.
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, stdin=PIPE, stdout=PIPE, cwd=_HOME, start_new_session=True
+        )
         try:
             last = await self._follow(process, order)
             status = await process.wait()
@@ -197,21 +199,14 @@ async def ask_everything(db: AsyncSession, session_id: str, *, clock: Clock) -> 
 
 
 async def _put(db: AsyncSession, topic: str, session_id: str, clock: Clock) -> None:
-    standing = await outbox.newest(db, topic, _keys(topic, session_id))
-    if standing is None or standing.state is not LetterState.WAITING:
-        key = f"{_keys(topic, session_id)}/{new_id()}"
-        await outbox.put(db, topic, {"session_id": session_id}, key=key, clock=clock)
-
-
-def _keys(topic: str, session_id: str) -> str:
-    return f"{topic}/{session_id}"
+    await outbox.put_again(db, topic, {"session_id": session_id}, key=f"{topic}/{session_id}", clock=clock)
 
 
 async def view(db: AsyncSession, composer: Composer, session_id: str) -> View:
     """Return how the picture of everybody stands."""
     there = composer.shelf.holds(f"{session_id}/{FILE}")
-    before = await outbox.newest(db, MAKE_PLAYBACK, _keys(MAKE_PLAYBACK, session_id))
-    standing = await outbox.newest(db, MAKE_COMPOSITE, _keys(MAKE_COMPOSITE, session_id))
+    before = await outbox.standing_of(db, f"{MAKE_PLAYBACK}/{session_id}")
+    standing = await outbox.standing_of(db, f"{MAKE_COMPOSITE}/{session_id}")
     if before is not None and before.state is not LetterState.DONE:
         # Its turn comes after the playback files.
         standing = before

@@ -16,8 +16,11 @@ from records.outbox import (
     LetterState,
     OutboxCounts,
     OutboxLetter,
+    Standing,
     counts,
     put,
+    put_again,
+    standing_of,
 )
 
 
@@ -213,3 +216,45 @@ async def test_no_more_than_a_few_letters_are_delivered_at_a_time(database: Data
     tried = [await dispatcher.deliver_due() for _ in range(3)]
     assert tried == [4, 4, 2]
     assert most <= 4
+
+
+async def test_work_that_was_done_or_given_up_can_be_asked_for_anew(database: Database, clock: FixedClock) -> None:
+    bank = Bank(failures=ATTEMPTS_MAX)
+    dispatcher = Dispatcher(database, {"bank": bank}, clock=clock)
+
+    async def again() -> Standing | None:
+        async with database.begin() as db:
+            await put_again(db, "bank", {"batch": 1}, key="batch-1", clock=clock)
+            return await standing_of(db, "batch-1")
+
+    async def standing() -> Standing | None:
+        async with database.read() as db:
+            return await standing_of(db, "batch-1")
+
+    assert await standing() is None
+    assert await again() == Standing(LetterState.WAITING, None)
+    await dispatcher.deliver_due()
+    assert await again() == Standing(LetterState.WAITING, "ConnectionError"), "what waits to be tried again waits on"
+    assert await dispatcher.deliver_due() == 0
+    for _ in range(ATTEMPTS_MAX - 1):
+        clock.advance(3600)
+        await dispatcher.deliver_due()
+    assert await standing() == Standing(LetterState.FAILED, "ConnectionError")
+    assert await again() == Standing(LetterState.WAITING, None)
+    assert await dispatcher.deliver_due() == 1
+    assert bank.letters[-1].attempt == 1
+    assert await standing() == Standing(LetterState.DONE, None)
+    await again()
+    assert await dispatcher.deliver_due() == 1
+    assert await count(database) == OutboxCounts(waiting=0, done=1, failed=0)
+
+
+async def test_long_work_has_a_dispatcher_that_takes_one_letter_at_a_time(
+    database: Database, clock: FixedClock
+) -> None:
+    bank = Bank()
+    for key in ("one", "two"):
+        await ask(database, clock, key=key)
+    slow = Dispatcher(database, {"bank": bank}, clock=clock, at_once=1, lease_s=10 * LEASE_S)
+    assert await slow.deliver_due() == 1
+    assert len(bank.letters) == 1
