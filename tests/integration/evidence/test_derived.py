@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,19 +24,29 @@ from tests.support.house import House, Visitor, open_house
 from tests.support.sealed import write_journal
 from web import composites, jobs
 from web.app import make_app
+from web.composing import Order
 
-SLOW = "import sys, time; sys.stdin.read(); print(7, flush=True); time.sleep(600)"
+SLOW = """
+import pathlib, sys, time
+pathlib.Path({!r}).write_text(sys.stdin.read())
+print(7, flush=True)
+time.sleep(600)
+"""
 FULL = f"import sys; sys.stdin.read(); sys.exit({composites.DISK_FULL})"
 READY = "下载合成录像"
 
 
 @asynccontextmanager
-async def held(sqlite_template: Path, home: Path) -> AsyncIterator[House]:
-    """Hold and end a hearing with sound and picture; it can be played, and its picture of everybody is asked for."""
+async def held(sqlite_template: Path, home: Path, *, ago_s: float = 0) -> AsyncIterator[House]:
+    """Hold and end a hearing with sound and picture; it can be played, and its picture of everybody is asked for.
+
+    The sounds and pictures are from some time ago: between them and the hearing nothing was recorded.
+    """
     (home / "jiefang.db").write_bytes(sqlite_template.read_bytes())  # noqa: ASYNC240
     async with open_house(sqlite_url(home / "jiefang.db"), home / "house") as house:
         journal = house.settings.journals / house.session_id
-        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(datetime.now(UTC)))
+        begun = FixedClock(datetime.now(UTC) - timedelta(seconds=ago_s))
+        write_journal(journal, house.session_id, await house.applicants_seat(), begun)
         async with house.hearing() as hearing:
             await hearing.end()
         await played(house)
@@ -159,14 +170,27 @@ async def test_whoever_has_no_part_in_the_hearing_gets_nothing(sqlite_template: 
         assert not {"RecordingDownloaded", "RecordingPlayed", "DerivedAsked"} & set(await house.events())
 
 
+def check_order(file: Path, house: House) -> None:
+    """What is to be made is what the sealed recording says, down to the gap in it."""
+    order = Order.model_validate_json(file.read_bytes())
+    manifest = json.loads((house.settings.journals / house.session_id / "manifest.json").read_bytes())
+    assert [one.name for one in order.people] == ["王志远 · 检察官 · 主持", "高秀兰 · 申请人"]
+    assert [one.path is None for one in order.people] == [True, False]
+    ((from_ms, to_ms),) = order.gaps
+    assert to_ms - from_ms > 3000
+    assert manifest["gaps"] == [{"from_ms": from_ms, "to_ms": to_ms}]
+    assert (order.number, order.duration_ms) == (manifest["session"]["number"], manifest["duration_ms"])
+
+
 async def test_progress_is_shown_and_what_a_stop_cut_off_is_begun_anew(
     sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as slow:
-        carried_out_by(slow, SLOW)
-        async with held(sqlite_template, tmp_path) as house:
+        carried_out_by(slow, SLOW.format(str(tmp_path / "order.json")))
+        async with held(sqlite_template, tmp_path, ago_s=10) as house:
             wang = await house.staff("wang")
             shown = await card(wang, house.session_id, "已完成 7%")
+            check_order(tmp_path / "order.json", house)
             assert 'value="7"' in shown and "data-busy" in shown
             assert (await wang.get(f"/sessions/{house.session_id}/composite.mp4", as_json=True)).refused == (
                 "composite_missing"
@@ -242,6 +266,6 @@ def _children() -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has just ended
-            if SLOW.encode() in path.read_bytes():
+            if b"order.json" in path.read_bytes():
                 found.append(int(path.parent.name))
     return found
