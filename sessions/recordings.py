@@ -206,11 +206,16 @@ async def note_played(db: AsyncSession, actor: Actor, session_id: str, *, clock:
     return files
 
 
+async def was_watched(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> bool:
+    """Tell whether it was taken down within `SAME_VISIT` that somebody looks at a recording: players ask for its files
+    in many pieces."""
+    return await _noted(db, actor, session_id, "RecordingPlayed", {}, clock)
+
+
 async def note_watched(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock) -> None:
-    """Take down who looks at a file of a recording, unless that was taken down within `SAME_VISIT`: players ask for a
-    file in many pieces. Raises Refusal, as `note_played`."""
+    """Take down who looks at a file of a recording, unless it was. Raises Refusal, as `note_played`."""
     await session_of(db, session_id, lock=True)
-    if not await _noted(db, actor, session_id, "RecordingPlayed", {}, clock):
+    if not await was_watched(db, actor, session_id, clock=clock):
         await note_played(db, actor, session_id, clock=clock)
 
 

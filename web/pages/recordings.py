@@ -12,7 +12,7 @@ from records.refusals import Refusal
 from records.sealed_files import SealedFileDamaged
 from records.session_keys import SessionKeyUnreadable
 from sessions.queries import SessionFile, session_file
-from sessions.recordings import note_derived_asked, note_downloaded, note_watched
+from sessions.recordings import note_derived_asked, note_downloaded, note_watched, was_watched
 from web import composites
 from web.access import Route, Staff
 from web.accounts.current import staff_actor
@@ -88,13 +88,12 @@ async def _send(
     request: web.Request, actor: Actor, session_id: str, path: str, save_as: str | None
 ) -> web.StreamResponse:
     app = request.app
-    async with app[DATABASE].begin() as db:
-        if save_as is None:
-            await note_watched(db, actor, session_id, clock=app[CLOCK])
-        else:
-            goes_on = not request.headers.get("Range", "bytes=0-").startswith("bytes=0-")
-            name = path.partition("/")[2]
-            await note_downloaded(db, actor, session_id, name, goes_on=goes_on, clock=app[CLOCK])
+    if save_as is None:
+        await _note_watched(app, actor, session_id)
+    else:
+        goes_on = not request.headers.get("Range", "bytes=0-").startswith("bytes=0-")
+        async with app[DATABASE].begin() as db:
+            await note_downloaded(db, actor, session_id, path.partition("/")[2], goes_on=goes_on, clock=app[CLOCK])
     try:
         file = await asyncio.to_thread(app[SHELF].open, path)
     except (OSError, SealedFileDamaged, SessionKeyUnreadable, MasterKeyMissing) as error:
@@ -103,6 +102,14 @@ async def _send(
     tag = f'"{app[SHELF].version(path)}"'
     content_type = "video/mp4" if path.endswith(".mp4") else "video/webm"
     return await send_file(request, file, tag=tag, content_type=content_type, save_as=save_as)
+
+
+async def _note_watched(app: web.Application, actor: Actor, session_id: str) -> None:
+    async with app[DATABASE].read() as db:
+        if await was_watched(db, actor, session_id, clock=app[CLOCK]):
+            return  # the usual case: do not take the write lock for every piece that a player asks for
+    async with app[DATABASE].begin() as db:
+        await note_watched(db, actor, session_id, clock=app[CLOCK])
 
 
 _PLAYS = Staff(Permission.PLAY_RECORDING)
