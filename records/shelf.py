@@ -31,8 +31,14 @@ MAKING = ".making"
 
 
 def open_with_key(root: Path, path: str, key: SessionKey) -> BinaryIO:
-    """Open a session's file with its key alone. Blocking. Raises OSError, SealedFileDamaged (also while reading)."""
-    return open_sealed(root / f"{path}{SEALED}", key, path.partition("/")[0])
+    """Open a session's file with its key alone, or as it lies. Blocking.
+
+    Raises OSError, SealedFileDamaged (also while reading).
+    """
+    try:
+        return open_sealed(root / f"{path}{SEALED}", key, path.partition("/")[0])
+    except FileNotFoundError:
+        return (root / path).open("rb")
 
 
 @dataclass(frozen=True, slots=True)

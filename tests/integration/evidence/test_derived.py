@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from records import outbox
 from records.actors import Role
 from records.clock import FixedClock
+from records.shelf import SEALED, Shelf
 from tests.integration.evidence.conftest import played
 from tests.support.database import sqlite_url
 from tests.support.house import House, Visitor, open_house
@@ -199,12 +200,30 @@ async def test_progress_is_shown_and_what_a_stop_cut_off_is_begun_anew(
             children = set(_children())
             assert children
     assert not children & set(_children()), "a server that stopped leaves no process behind"
+    film = lay_in_clear(config.shelf, session_id)
+    data = film.read_bytes()
     async with (
         TestServer(make_app(config, clock=clock)) as server,
         Visitor(str(server.make_url("")).rstrip("/")) as wang,
     ):
         await wang.signs_in("wang")
+        address = f"/sessions/{session_id}/playback/{film.name}"
+        assert (await wang.get(address)).body == data
         await card(wang, session_id, READY)
+        async with asyncio.timeout(10):
+            while film.exists():  # noqa: ASYNC110  # encrypted in the background
+                await asyncio.sleep(0.05)
+        assert (await wang.get(address)).body == data
+
+
+def lay_in_clear(shelf: Shelf, session_id: str) -> Path:
+    """Leave a playback file as older versions did."""
+    (place,) = shelf.root.glob(f"{session_id}/*.webm{SEALED}")
+    clear = place.with_name(place.name.removesuffix(SEALED))
+    with shelf.open(f"{session_id}/{clear.name}") as file:
+        clear.write_bytes(file.read())
+    place.unlink()
+    return clear
 
 
 async def test_a_full_disk_is_told_and_it_is_made_when_there_is_room(
