@@ -9,8 +9,9 @@ VAR ?= var
 HEARINGS ?= 16
 SECONDS ?= 20
 ROUNDS ?= 50
+INPUTS ?= 1000000
 
-.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions bench-media bench-composite crash-media lock migration clean
+.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions bench-media bench-composite fuzz lock migration clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,7 +29,7 @@ demo-reset: ## Forget the demo's data; the next `make demo` starts over
 	@rm -rf $(VAR)/jiefang.sqlite* $(VAR)/data $(VAR)/secrets && echo "演示数据已清空。"
 
 test: setup-dev lint types directions ## Everything: style, types, directions, unit, integration, browser
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/integration
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/fuzz tests/integration
 	$(BIN)/pytest -q tests/browser
 
 check: lint types directions ## What takes under 30 seconds
@@ -47,6 +48,9 @@ directions:
 
 crash-media: setup-dev ## Kill media workers and the server in live hearings and check what is left (ROUNDS=50)
 	@$(BIN)/python -m tests.load.crash_media --rounds $(or $(ROUNDS),50)
+
+fuzz: setup-dev ## Throw hostile inputs at everything that reads foreign bytes (INPUTS=1000000 SEED=...)
+	@nice -n 19 $(BIN)/python -m tests.fuzz.run --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 bench-media: setup-dev ## Measure the relay beside Janus and aiortc (HEARINGS=16 SECONDS=20 LIMIT=1)
 	$(BIN)/python -m tests.load.bench_media --hearings $(HEARINGS) --seconds $(SECONDS) $(if $(LIMIT),--limit)
