@@ -60,7 +60,7 @@ def test_who_cannot_show_each_others_pictures_is_told_in_words_and_heard_and_rec
 
     expect(desk.locator(".person--stage .person__empty")).to_contain_text("您的浏览器放不出")
     expect(desk.locator(".person--self .person__empty")).to_contain_text("对方的浏览器放不出您的画面")
-    expect(desk.get_by_text("换用 Chrome 浏览器打开链接").first).to_be_visible()
+    expect(desk.get_by_text("换用谷歌浏览器打开链接").first).to_be_visible()
     expect(phone.locator(".person--stage .person__empty")).to_contain_text("您的浏览器放不出")
     expect(phone.locator(".person--stage .person__empty")).to_contain_text("声音照常")
     assert hears_somebody(desk)
