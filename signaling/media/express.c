@@ -31,6 +31,7 @@
 #define DOWNLINKS_MAX 256    /* receivers with something waiting */
 #define LANES_MAX 1024       /* places in the table of addresses; a power of two, kept half empty */
 #define FLOWS_MAX 4
+#define SSRCS_MAX 128        /* as signaling/media/shared_state.py has it */
 #define ROUTES_MAX 32
 #define ARRIVALS_MAX 1024
 #define SENT_KEPT 2048       /* as signaling/media/congestion.py has it */
@@ -96,8 +97,9 @@ struct uplink { /* the way from one sender */
     uint32_t arrivals_count;
     uint16_t arrival_number[ARRIVALS_MAX];
     double arrival_at[ARRIVALS_MAX];
-    uint32_t flows_count;
+    uint32_t flows_count, ssrcs_count;
     struct flow *flows[FLOWS_MAX];
+    uint32_t ssrcs[SSRCS_MAX]; /* under which something authentic came */
 };
 
 struct handed_up {
@@ -512,6 +514,15 @@ static void hand_up(struct express *x, uint32_t i, enum handed kind, uint32_t up
                                                       x->in[i].msg_hdr.msg_namelen, &x->in_address[i]};
 }
 
+/* SRTP remembers every SSRC under which something authentic came, for good: only Python lets new ones in. */
+static int knows(const struct uplink *uplink, uint32_t ssrc)
+{
+    for (uint32_t i = 0; i < uplink->ssrcs_count; i++)
+        if (uplink->ssrcs[i] == ssrc)
+            return 1;
+    return 0;
+}
+
 static void take(struct express *x, int socket, uint32_t i, double at)
 {
     uint8_t *packet = x->in_bytes[i];
@@ -519,11 +530,11 @@ static void take(struct express *x, int socket, uint32_t i, double at)
     struct uplink *uplink = NULL;
     if (length >= 12 && packet[0] > 127 && packet[0] < 192)
         uplink = find(x, socket, &x->in_address[i]);
-    if (!uplink) {
+    int control = packet[1] > 191 && packet[1] < 224; /* RFC 5761 section 4 */
+    if (!uplink || !knows(uplink, read32(packet + (control ? 4 : 8)))) {
         hand_up(x, i, DATAGRAM, 0, length);
         return;
     }
-    int control = packet[1] > 191 && packet[1] < 224; /* RFC 5761 section 4 */
     if ((control ? x->unprotect_rtcp : x->unprotect)(uplink->session, packet, &length)) {
         count(x, &x->counts.srtp_refused, 1);
         return;

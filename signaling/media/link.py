@@ -7,13 +7,14 @@ RFC 5764 (DTLS-SRTP), RFC 7675 (consent), RFC 8445 section 11 (media goes where 
 import asyncio
 import itertools
 import secrets
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import Protocol, cast
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_PROFILES
 
 from signaling.media.port import Way
+from signaling.media.seen import SeenChecks, SeenSsrcs
 from signaling.media.shared_state import UplinkState
 from signaling.media.srtp import Srtp, SrtpRefused
 
@@ -28,7 +29,6 @@ PACKETS_TO_FOLLOW = 3
 """So many authentic packets in a row from another checked address mean that the other side has moved there. Fewer may
 be stragglers of a way just left."""
 DTLS_QUEUE_MAX = 32
-TRANSACTIONS_KEPT = 256
 _ids = itertools.count(1)
 
 
@@ -91,7 +91,8 @@ class Link:
         self._made_at = at
         self._checked_at: float | None = None
         self._way_checked_at = at
-        self._transactions: OrderedDict[bytes, tuple[int, object]] = OrderedDict()
+        self._checks = SeenChecks()
+        self._ssrcs = SeenSsrcs(self.state)
         self._way_known = asyncio.Event()
         self._from_elsewhere = 0
         self._wire = _Wire(self)
@@ -107,15 +108,18 @@ class Link:
     # --- The port's side
 
     def check_passed(self, way: Way, *, nominated: bool, transaction: bytes, at: float) -> bool:
-        """Follow the address that the other side nominates, at once and without renegotiation."""
-        seen = self._transactions.get(transaction)
-        if seen is not None and seen != way.key:
-            return False  # A captured check, sent again from elsewhere to draw the stream there.
-        self._transactions[transaction] = way.key
-        if len(self._transactions) > TRANSACTIONS_KEPT:
-            self._transactions.popitem(last=False)
+        """Follow the address that the other side nominates, at once and without renegotiation.
+
+        A check moves the link once. It is answered a second time where it came from, for the answer may have been
+        lost; from elsewhere it is a captured one, sent to draw the stream there.
+        """
+        current = self.way is not None and self.way.key == way.key
+        if transaction in self._checks:
+            origin = self._checks.origin(transaction)
+            return current if origin is None else origin == way.key
+        self._checks.note(transaction, way.key)
         self._checked_at = at
-        if self.way is None or nominated or at - self._way_checked_at > ADDRESS_SILENT_S or self.way.key == way.key:
+        if self.way is None or nominated or at - self._way_checked_at > ADDRESS_SILENT_S or current:
             self._follow(way, at)
         return True
 
@@ -146,12 +150,17 @@ class Link:
             self._drops["srtp_too_early"] += 1
             return
         control = 191 < data[1] < 224  # RFC 5761 section 4
+        ssrc = data[4:8] if control else data[8:12]
+        if not self._ssrcs.admits(ssrc):
+            self._drops["srtp_ssrcs"] += 1
+            return
         try:
             plain = self.receiving.unprotect_rtcp(data) if control else self.receiving.unprotect(data)
         except SrtpRefused:
             # Tampered, replayed, cut or too long: libsrtp does not say more than that to us.
             self._drops["srtp_refused"] += 1
             return
+        self._ssrcs.note(ssrc)
         if way is self.way:
             self.state.heard = 1
         else:

@@ -13,6 +13,9 @@ ADDRESS_BYTES = 128
 QUEUE_MAX = 60
 ROUTES_MAX = 32
 FLOWS_MAX = 4
+SSRCS_MAX = 128
+"""SSRCs that a link takes authentic packets under. A browser has two or three to send under, and Firefox reports each
+stream that it gets under one of its own: a description has at most 96."""
 ARRIVALS_MAX = 1024
 HISTORY_MAX = 256
 """Packets kept of a picture, for receivers that lost them: at least a second of 720p. A power of two."""
@@ -100,7 +103,7 @@ class FlowState(ctypes.Structure):
 
 class UplinkState(ctypes.Structure):
     """The way from one sender: what came under which transport-wide number (bounded; whoever fills it up empties it),
-    and whether something authentic came since `heard` was cleared."""
+    whether something authentic came since `heard` was cleared, and under which SSRCs anything authentic ever came."""
 
     _fields_ = (
         ("session", ctypes.c_void_p),
@@ -112,7 +115,9 @@ class UplinkState(ctypes.Structure):
         ("arrival_number", ctypes.c_uint16 * ARRIVALS_MAX),
         ("arrival_at", ctypes.c_double * ARRIVALS_MAX),
         ("flows_count", ctypes.c_uint32),
+        ("ssrcs_count", ctypes.c_uint32),
         ("flows", ctypes.POINTER(FlowState) * FLOWS_MAX),
+        ("ssrcs", ctypes.c_uint32 * SSRCS_MAX),
     )
 
 
