@@ -1,4 +1,4 @@
-"""What a link remembers of checks and SSRCs: nothing is forgotten that could be turned against it, and it stays small."""
+"""What a link remembers of checks and SSRCs: nothing is forgotten that could be turned against it; it stays small."""
 
 import os
 import random
