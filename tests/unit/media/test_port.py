@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from signaling.media.link import ADDRESS_SILENT_S, ANSWER_S, CONSENT_S, DTLS_QUEUE_MAX, PACKETS_TO_FOLLOW, Link
 from signaling.media.port import ADDRESSES_A_LINK_MAX, Port, Way
+from signaling.media.seen import RECENT_MAX
 from signaling.media.sending import SEGMENTS_MAX, Outbox
+from signaling.media.shared_state import SSRCS_MAX
 from signaling.media.srtp import SrtpRefused
 
 CERTIFICATE = RTCCertificate.generateCertificate()
@@ -204,6 +206,30 @@ async def test_neither_false_media_nor_media_from_an_unchecked_address_draws_the
     assert port.drops == Counter({"srtp_refused": 20, "unknown_address": 20})
 
 
+def under(ssrc: int, *, control: bool = False, false: bool = False) -> bytes:
+    return (
+        (b"\x80\xc9" + bytes(2) if control else b"\x80" + bytes(7))
+        + ssrc.to_bytes(4, "big")
+        + b"false" * false
+        + bytes(9)
+    )
+
+
+async def test_a_link_takes_authentic_packets_under_so_many_ssrcs_and_no_more(port: Port, talking: Link) -> None:
+    owner = talking._owner
+    assert isinstance(owner, Nobody)
+    before = owner.arrived
+    for ssrc in range(1, 2 * SSRCS_MAX):
+        for false in (True, False):
+            port.datagram_arrived(0, under(ssrc, control=ssrc % 2 == 0, false=false), PHONE, 1.1)
+    # One was known before: that of the fixture's packet.
+    assert owner.arrived - before == SSRCS_MAX - 1
+    assert port.drops == Counter({"srtp_refused": SSRCS_MAX - 1, "srtp_ssrcs": 2 * SSRCS_MAX})
+    for control in (True, False):
+        port.datagram_arrived(0, under(SSRCS_MAX - 1, control=control), PHONE, 1.1)
+    assert owner.arrived - before == SSRCS_MAX + 1
+
+
 async def test_a_captured_check_sent_from_elsewhere_does_not_draw_the_stream_there(
     port: Port, link: Link, wire: Deaf
 ) -> None:
@@ -216,6 +242,42 @@ async def test_a_captured_check_sent_from_elsewhere_does_not_draw_the_stream_the
     assert port.drops == Counter({"stun_copied": 1})
     port.datagram_arrived(0, captured, PHONE, 1.2)
     assert len(wire.sent) == 1
+
+
+async def test_a_captured_check_does_not_draw_the_stream_however_many_have_come_since(
+    port: Port, link: Link, wire: Deaf
+) -> None:
+    captured = check(link)
+    port.datagram_arrived(0, captured, PHONE, 1.0)
+    for number in range(2 * RECENT_MAX):
+        port.datagram_arrived(0, check(link), PHONE, 2.0 + number)
+    wire.sent.clear()
+    port.datagram_arrived(0, captured, ELSEWHERE, 600.0)
+    assert came_from(link) == PHONE
+    assert wire.sent == []
+    assert port.drops == Counter({"stun_copied": 1})
+
+
+@pytest.mark.parametrize("between", [0, 2 * RECENT_MAX])
+async def test_a_check_sent_again_from_a_way_just_left_does_not_draw_the_stream_back(
+    port: Port, link: Link, between: int
+) -> None:
+    captured = check(link)
+    port.datagram_arrived(0, captured, PHONE, 1.0)
+    port.datagram_arrived(0, check(link), ELSEWHERE, 2.0)
+    for _ in range(between):
+        port.datagram_arrived(0, check(link), ELSEWHERE, 2.0)
+    port.datagram_arrived(0, captured, PHONE, 3.0)
+    assert came_from(link) == ELSEWHERE
+
+
+async def test_checks_sent_again_do_not_keep_a_dead_link_alive(port: Port, link: Link, wire: Deaf) -> None:
+    captured = check(link)
+    port.datagram_arrived(0, captured, PHONE, 1.0)
+    link._fingerprints = (("sha-256", "AB"),)
+    port.datagram_arrived(0, captured, PHONE, CONSENT_S)
+    assert len(wire.sent) == 2
+    assert link.overdue(CONSENT_S + 2.0) == "silent"
 
 
 async def test_media_before_a_check_and_media_before_the_handshake_are_dropped(port: Port, link: Link) -> None:
