@@ -52,6 +52,11 @@ OFFERED: Mapping[Kind, tuple[int, ...]] = {"audio": (RED, OPUS), "video": (VP8, 
 """What an m-line lists, the preferred one first."""
 
 REPAIRED: Mapping[int, int] = {VP8 + 1: VP8, H264 + 1: H264}
-"""Payload type of repair packets -> payload type of what they bring again. Only offered for what others send: without
-it a browser pads and probes on the picture's own SSRC, and padding that is lost can neither be sent again nor be told
-from a lost piece of picture. Receivers get lost packets as they were."""
+"""Payload type of repair packets -> payload type of what they bring again.
+
+Without them a browser pads and probes on the picture's own SSRC, and padding that is lost can neither be sent again nor
+be told from a lost piece of picture; and a receiver cannot tell how much its line loses from what was mended.
+"""
+
+REPAIRS: Mapping[int, int] = {of: repair for repair, of in REPAIRED.items()}
+"""The other way round."""

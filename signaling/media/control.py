@@ -1,6 +1,7 @@
 """RTCP of one hearing: what is answered here, what passes, and what the relay says of its own accord."""
 
 import struct
+from itertools import islice
 
 from signaling.media import rtp
 from signaling.media.codecs import CODECS, OPUS
@@ -37,7 +38,7 @@ class Control:
             elif part.kind == rtp.TRANSPORT_FEEDBACK and part.form == rtp.TRANSPORT_WIDE:
                 person.downlink.hear(part, at)
             elif part.kind == rtp.TRANSPORT_FEEDBACK and part.form == rtp.NACK:
-                self._asked_again(person, part)
+                self._asked_again(person, part, at)
             elif part.kind == rtp.PAYLOAD_FEEDBACK:
                 self._payload_feedback(person, part)
 
@@ -66,15 +67,12 @@ class Control:
                 person.jitter_heard_ms[block.ssrc] = min(jitter_ms, JITTER_MS_MAX)
             sender.link.send_rtcp(rtp.make_receiver_report(reporter, [block.data]))
 
-    def _asked_again(self, person: Participant, part: rtp.RtcpPart) -> None:
+    def _asked_again(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
         ssrc = rtp.target_of(part)
         sender = self._exchange.sender_to(person, ssrc)
         if sender is None or ssrc is None or self._exchange.silenced(sender.streams[ssrc]):
             return
-        for count, sequence in enumerate(rtp.read_nack(part)):
-            if count >= NACKS_A_REQUEST_MAX:
-                break
-            person.send_again(sender.streams[ssrc], sequence)
+        person.send_again(sender.streams[ssrc], islice(rtp.read_nack(part), NACKS_A_REQUEST_MAX), at)
 
     def _payload_feedback(self, person: Participant, part: rtp.RtcpPart) -> None:
         if part.form in (rtp.PLI, rtp.FIR):

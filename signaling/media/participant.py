@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from signaling.media.codecs import OFFERED, OPUS, RED, Kind
+from signaling.media.codecs import OFFERED, OPUS, RED, REPAIRS, Kind
 from signaling.media.congestion import Downlink, UplinkFeedback
 from signaling.media.link import Link
 from signaling.media.red import unwrap_red
+from signaling.media.resending import Resender
 from signaling.media.rtp import TRANSPORT_WIDE_ID, extension_at, read_head, with_transport_number
 from signaling.media.sdp import Answer, AnsweredSection, Section
 from signaling.media.spectators import SoundFirst
@@ -47,13 +48,15 @@ class Participant:
         self.receiving: dict[int, SentNumbers] = {}
         """What it gets, by SSRC: only what its last answer agreed to."""
         self.accepts: Mapping[int, tuple[int, ...]] = {}
-        """Which payload types its last answer takes of each stream; none of one that its browser has no codec for."""
+        """Which payload types its last answer takes of each stream, those of repair packets last; none of one that its
+        browser has no codec for."""
         self.plain: frozenset[int] = frozenset()
         """SSRCs of sound that it gets without redundancy."""
         self.thin = False
         """Whether its line is too thin for redundant sound."""
         self._thinned_at = -1e9
         self.transport_wide = False
+        self._resender = Resender()
         self.rtt_s: float | None = None
         self.loss_down_pct = 0.0
         self.jitter_heard_ms: dict[int, float] = {}
@@ -91,7 +94,8 @@ class Participant:
             else:
                 planned.append(Section(section.mid, section.kind, "inactive", section.stream))
         for stream in wanted.values():
-            planned.append(Section(str(len(planned)), stream.kind, "sendonly", stream.seat_id, stream.ssrc))
+            section = Section(str(len(planned)), stream.kind, "sendonly", stream.seat_id, stream.ssrc)
+            planned.append(replace(section, repair_ssrc=stream.repair_ssrc))
         return planned
 
     def begin_offer(self, sections: list[Section], at: float) -> None:
@@ -121,7 +125,7 @@ class Participant:
             if section.direction != "sendonly" or section.ssrc is None or said is None:
                 continue
             if said.receives or not said.formats:
-                accepts[section.ssrc] = said.formats
+                accepts[section.ssrc] = said.formats + said.repairs
         self.accepts = accepts
 
     def shows(self, payload_type: int) -> bool:
@@ -175,6 +179,10 @@ class Participant:
         """Return the seat's own stream of a kind."""
         return next((stream for stream in self.streams.values() if stream.kind == kind), None)
 
+    def ssrcs(self) -> Iterable[int]:
+        """Return the SSRCs that are the seat's own: of its streams and their repairs."""
+        return (*self.streams, *self.repairs)
+
     def takes_as_it_is(self, stream: Stream) -> bool:
         """Tell whether a stream's packets go to this seat with nothing changed but their transport-wide number."""
         return stream.payload_type != RED or stream.ssrc not in self.plain
@@ -187,25 +195,51 @@ class Participant:
             data = with_transport_number(data, number, numbered)
         self.link.send_rtp(data)
 
-    def send_again(self, stream: Stream, sequence: int) -> None:
-        """Answer a NACK out of the history; what is no longer there stays lost."""
+    def send_again(self, stream: Stream, sequences: Iterable[int], at: float) -> None:
+        """Answer a NACK out of the history; what is no longer there, or too much for the line, stays lost."""
+        for sequence in sequences:
+            if not self._resender.may(self.downlink.cap_bps, at):
+                return
+            data = self._as_it_went(stream, sequence)
+            self._resender.spend(0 if data is None else len(data))
+            if data is not None:
+                self.link.send_rtp(self._repaired(stream, data, at))
+
+    def _as_it_went(self, stream: Stream, sequence: int) -> bytes | None:
+        """Return the packet that went to this seat under a sequence number, the same to the last bit; None when none
+        did, or it is forgotten."""
         data = stream.sent_again(sequence)
         if data is None:
-            return
+            return None
         if data[1] & 0x7F == RED:
             if not self.transport_wide:
-                return  # nothing tells in which form it went
+                return None  # nothing tells in which form it went
             if stream.ssrc in self.plain:
                 head = read_head(data)
                 data = unwrap_red(data, head.payload_at) if head is not None else None
                 if data is None:
-                    return
+                    return None
         if self.transport_wide:
             number = self.receiving[stream.ssrc].number_of(sequence)
             if number is None:
-                return
+                return None
             data = with_transport_number(data, number, extension_at(data, TRANSPORT_WIDE_ID))
-        self.link.send_rtp(data)
+        return data
+
+    def _repaired(self, stream: Stream, data: bytes, at: float) -> bytes:
+        """Return a packet as it goes again: in a repair packet of its own number where the answer takes that.
+
+        What it went under before stays lost, so that the downlink's feedback tells the truth.
+        """
+        payload_type, head = REPAIRS.get(data[1] & 0x7F), read_head(data)
+        accepted = payload_type in self.accepts.get(stream.ssrc, ())
+        if payload_type is None or head is None or stream.repair_ssrc is None or not accepted:
+            return data
+        again = self._resender.wrap(data, head, stream.repair_ssrc, payload_type)
+        if not self.transport_wide:
+            return again
+        number = self.downlink.next_number(len(again), at)
+        return with_transport_number(again, number, extension_at(again, TRANSPORT_WIDE_ID))
 
     # --- Round trips
 

@@ -7,7 +7,7 @@ pass, lost packets are asked for and sent again from here, keyframe requests are
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Protocol
 
 from records.journal import JournalError
@@ -29,6 +29,7 @@ from signaling.media.lanes import Lanes
 from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
+from signaling.media.resending import RepairSsrcs
 from signaling.media.sdp import Answer, Section, Transport, make_offer, read_answer
 from signaling.media.still import KeyframeGatherer
 from signaling.media.stream import Stream
@@ -84,6 +85,7 @@ class Hearing:
         self._lanes = Lanes(plane.express, recorder.intake, self._extraordinary)
         self._exchange = Exchange(self._lanes.close)
         self._control = Control(self._exchange, recorder)
+        self._repair_ssrcs = RepairSsrcs()
         self._offer_ids: dict[str, int] = {}
         self._gatherers: dict[int, list[KeyframeGatherer]] = {}
         self._unseen: Mapping[str, tuple[str, ...]] = {}
@@ -216,8 +218,7 @@ class Hearing:
             announced[section.ssrc] = kind
             if section.rtx_ssrc is not None:
                 repairs[section.rtx_ssrc] = section.ssrc
-        taken = {stream.ssrc for stream in self._exchange.streams_for(person)}
-        if taken & announced.keys() or len(set(announced)) != len(announced):
+        if self._taken(person, (*announced, *repairs)):
             raise MediaRefused("answer_ssrc_taken")
         person.repairs = repairs
         at = time.monotonic()
@@ -228,9 +229,16 @@ class Hearing:
                 self._turn(streams[ssrc], person.formats[kind][0], at)
         person.streams = streams
 
+    def _taken(self, person: Participant, ssrcs: Collection[int]) -> bool:
+        """Tell whether one of somebody's SSRCs is another's, or the relay's own, or would make it so."""
+        others = {ssrc for other in self._exchange.people.values() if other is not person for ssrc in other.ssrcs()}
+        return not others.isdisjoint(ssrcs) or self._repair_ssrcs.clash(others.union(ssrcs))
+
     def _new_stream(self, person: Participant, kind: Kind, ssrc: int) -> Stream:
         payload_type = person.formats[kind][0]
-        stream = Stream(person.seat_id, kind, ssrc, payload_type, self._declare(person.seat_id, ssrc, payload_type))
+        number = self._declare(person.seat_id, ssrc, payload_type)
+        repair_ssrc = self._repair_ssrcs.of(ssrc) if kind == "video" else None
+        stream = Stream(person.seat_id, kind, ssrc, payload_type, number, repair_ssrc=repair_ssrc)
         if payload_type == RED:
             # Its pieces name the payload type that they are of: the journal must know that one too.
             stream.numbers[OPUS] = self._declare(person.seat_id, ssrc, OPUS)
@@ -358,7 +366,7 @@ class Hearing:
 
     def _name_stream(self, person: Participant, head: rtp.RtpHead) -> Stream | None:
         kind = next((kind for kind in person.unnamed if head.payload_type in person.formats[kind]), None)
-        if kind is None or any(stream.ssrc == head.ssrc for stream in self._exchange.streams_for(person)):
+        if kind is None or self._taken(person, (head.ssrc,)):
             return None
         try:
             stream = self._new_stream(person, kind, head.ssrc)

@@ -116,6 +116,13 @@ def with_transport_number(data: bytes, number: int, at: int) -> bytes:
     return b"".join((data[: fixed + 2], _U16.pack(words + 1), element, data[fixed + 4 :]))
 
 
+def wrap_rtx(data: bytes, head: RtpHead, ssrc: int, payload_type: int, sequence: int) -> bytes:
+    """Return a retransmission of a packet (RFC 4588 section 4): its own sequence number before its payload, its time,
+    marker, sources and extensions as they were, its padding left out."""
+    first = bytes((data[0] & ~0x20, data[1] & 0x80 | payload_type)) + _U16.pack(sequence)
+    return b"".join((first, data[4:8], _U32.pack(ssrc), data[12 : head.payload_at], data[2:4], payload_of(data, head)))
+
+
 def unwrap_rtx(data: bytes, head: RtpHead, ssrc: int, payload_type: int) -> bytes | None:
     """Return the packet that a retransmission carries (RFC 4588 section 4), or None for mere padding."""
     payload = payload_of(data, head)

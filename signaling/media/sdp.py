@@ -32,7 +32,8 @@ _EXTENSIONS: Mapping[Kind, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True)
 class Section:
     """One m-line of an offer. `direction` is the relay's: `recvonly` is what the other side sends. `formats`: payload
-    types, the preferred one first; None for all that we know."""
+    types, the preferred one first; None for all that we know. `repair_ssrc`: under which SSRC the relay sends what was
+    lost again (RFC 4588); None where it goes again as it was."""
 
     mid: str
     kind: Kind
@@ -40,6 +41,7 @@ class Section:
     stream: str
     ssrc: int | None = None
     formats: tuple[int, ...] | None = None
+    repair_ssrc: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
         ]
         if section.direction == "sendonly":
             lines.append(f"a=msid:{section.stream} {section.stream}-{section.mid}")
-            lines.append(f"a=ssrc:{section.ssrc} cname:{section.stream}")
+            lines += _sources(section)
         for index, address in enumerate(transport.addresses):
             priority = (126 << 24) + ((65535 - index) << 8) + 255
             lines.append(f"a=candidate:{index + 1} 1 udp {priority} {address} {transport.port} typ host")
@@ -91,10 +93,17 @@ def make_offer(transport: Transport, version: int, sections: Sequence[Section]) 
     return "\r\n".join(lines) + "\r\n"
 
 
+def _sources(section: Section) -> list[str]:
+    """Declare what is sent in an m-line; the stream comes before its repair (RFC 5576 section 4.2)."""
+    ssrcs = [ssrc for ssrc in (section.ssrc, section.repair_ssrc) if ssrc is not None]
+    group = [f"a=ssrc-group:FID {' '.join(map(str, ssrcs))}"] if len(ssrcs) == 2 else []
+    return group + [f"a=ssrc:{ssrc} cname:{section.stream}" for ssrc in ssrcs]
+
+
 def _with_repairs(section: Section) -> list[int]:
-    """Return an m-line's payload types; what the other side sends comes with repair packets for each."""
+    """Return an m-line's payload types: of repair packets for each, too, where there may be such packets."""
     formats = list(OFFERED[section.kind] if section.formats is None else section.formats)
-    if section.direction == "recvonly":
+    if section.direction == "recvonly" or section.repair_ssrc is not None:
         formats += [repair for payload_type in formats for repair, of in REPAIRED.items() if of == payload_type]
     return formats
 
@@ -119,7 +128,7 @@ def _mapping(codec: Codec) -> str:
 class AnsweredSection:
     """What the other side says to one m-line. `sends` is true when it will send there, under `ssrc` (None when it does
     not say), and lost packets again under `rtx_ssrc` (RFC 4588). `formats`: which of our payload types it takes, the
-    one that it sends first."""
+    one that it sends first. `repairs`: in which it takes lost packets again."""
 
     mid: str
     kind: str
@@ -130,6 +139,7 @@ class AnsweredSection:
     ssrc: int | None
     rtx_ssrc: int | None
     transport_wide: bool
+    repairs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +221,7 @@ def _read_section(block: _Block) -> AnsweredSection:
         ssrc=ssrc,
         rtx_ssrc=rtx_ssrc,
         transport_wide=any(_TRANSPORT_WIDE in value for value in block.values("extmap")),
+        repairs=() if rejected or block.media[0] != "video" else _repairs(block),
     )
 
 
@@ -222,6 +233,18 @@ def _formats(block: _Block) -> tuple[int, ...]:
         dict.fromkeys(
             int(text) for text in block.media[3:] if text in ours and means.get(text, ours[text]) == ours[text]
         )
+    )
+
+
+def _repairs(block: _Block) -> tuple[int, ...]:
+    """Return those payload types of repair packets that an m-line lists and means as we do."""
+    lines = {f"{name}:{value.lower()}" for name in ("rtpmap", "fmtp") for value in block.values(name)}
+    means = {line.partition(" ")[0]: f"a={line}" for line in lines}
+    return tuple(
+        number
+        for number in REPAIRED
+        if str(number) in block.media[3:]
+        and all(means.get(line[2:].partition(" ")[0], line) == line for line in _format(number))
     )
 
 

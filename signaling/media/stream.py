@@ -52,10 +52,14 @@ class Second:
 class Stream:
     """An uplink stream: one seat's sound or picture under one SSRC."""
 
-    def __init__(self, seat_id: str, kind: Kind, ssrc: int, payload_type: int, number: int) -> None:
+    def __init__(
+        self, seat_id: str, kind: Kind, ssrc: int, payload_type: int, number: int, *, repair_ssrc: int | None = None
+    ) -> None:
         self.seat_id = seat_id
         self.kind: Kind = kind
         self.ssrc = ssrc
+        self.repair_ssrc = repair_ssrc
+        """Under which SSRC the relay sends its packets again to whoever lost them (`resending.RepairSsrcs`)."""
         self.payload_type = payload_type
         """What it sends now."""
         self.number = number
@@ -205,8 +209,8 @@ class Stream:
 class SentNumbers:
     """Under which transport-wide number each of a stream's last packets went to one receiver.
 
-    A packet that is sent again must be the same to the last bit: the same SRTP index with other content would weaken
-    AES-GCM.
+    What went can be sent again, and what did not cannot. Who takes no repair packets gets it under the number of the
+    first time, the same to the last bit: the same SRTP index with other content would weaken AES-GCM.
     """
 
     def __init__(self) -> None:

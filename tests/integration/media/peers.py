@@ -23,6 +23,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from records.clock import SteadyClock
 from records.journal import JournalWriter, Packet, Source, read_journal
+from signaling.media.codecs import REPAIRED
 from signaling.media.congestion import signed16
 from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
 from signaling.media.rtp import is_rtcp
@@ -153,6 +154,7 @@ class Peer:
         camera: bool = True,
         prefers: str = "VP8",
         lacks: int | None = None,
+        repairs: bool = True,
     ) -> None:
         self.plane = plane
         self.seat_id = seat_id
@@ -162,6 +164,8 @@ class Peer:
         """In which codec it sends its picture, if it may choose."""
         self.lacks = lacks
         """A payload type that its browser has no codec for."""
+        self.repairs = repairs
+        """Whether its browser knows repair packets."""
         self.pictures: dict[str, list[int]] = {}
         """The shades seen, by the seat that showed them."""
         self.sounds: dict[str, int] = {}
@@ -228,7 +232,9 @@ class Peer:
             if self.camera:
                 pc.addTrack(MovingPicture(self.shade))
         await pc.setLocalDescription(await pc.createAnswer())
-        answer = pc.localDescription.sdp if self.lacks is None else without(pc.localDescription.sdp, self.lacks)
+        answer: str = pc.localDescription.sdp
+        for payload_type in (self.lacks, *(() if self.repairs else REPAIRED)):
+            answer = answer if payload_type is None else without(answer, payload_type)
         try:
             await self.plane.worker.take_answer(HEARING, self.seat_id, offer.offer_id, answer)
         except MediaRefused as refused:

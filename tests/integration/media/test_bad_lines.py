@@ -10,14 +10,17 @@ from pathlib import Path
 
 import av
 import pytest
+from aiortc import rtcrtpreceiver
+from aiortc.rtp import RtpPacket, unwrap_rtx
 
 from records import journal as journal_module
 from records.clock import SteadyClock
 from records.journal import JournalFault, JournalWriter, read_journal
+from signaling.media.codecs import OPUS, VP8
 from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
 from signaling.media.link import Link
 from signaling.media.playback import remux
-from signaling.media.rtp import is_rtcp
+from signaling.media.rtp import is_rtcp, read_head
 from tests.integration.media.peers import HEARING, Peer, Plane, lose, open_plane, video_numbers
 
 
@@ -76,7 +79,50 @@ async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
     assert missing == set()
 
 
-async def test_a_lossy_downlink_is_mended_out_of_the_relays_history(
+async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
+    way: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4588."""
+    plane = way
+    lost = every(10)
+    dropped: set[tuple[int, int]] = set()
+    mended: set[tuple[int, int]] = set()
+    contents: dict[tuple[int, int], set[bytes]] = {}
+    types: dict[int, set[int]] = {}
+
+    def loses(data: bytes) -> bool:
+        if not 127 < data[0] < 192 or is_rtcp(data):
+            return False
+        head = read_head(data)
+        assert head is not None
+        contents.setdefault((head.ssrc, head.sequence), set()).add(data)
+        types.setdefault(head.ssrc, set()).add(head.payload_type)
+        if lost(data) and head.payload_type == VP8:
+            dropped.add((head.ssrc, head.sequence))
+            return True
+        return False
+
+    def unwrap(packet: RtpPacket, payload_type: int, ssrc: int) -> RtpPacket:
+        original = unwrap_rtx(packet, payload_type, ssrc)
+        mended.add((original.ssrc, original.sequence_number))
+        return original
+
+    lose(monkeypatch, down=loses)
+    monkeypatch.setattr(rtcrtpreceiver, "unwrap_rtx", unwrap)
+    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        await applicant.join()
+        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
+    # The very last may still have been asked for when the camera went.
+    assert len(dropped) > 10
+    assert len(dropped - mended) <= 2
+    assert mended <= dropped
+    assert sorted(types.values(), key=min) == [{VP8}, {VP8}, {VP8 + 1}, {VP8 + 1}, {OPUS}, {OPUS}]
+    # No SRTP index has two contents: GCM would be broken.
+    assert {len(each) for each in contents.values()} == {1}
+
+
+async def test_who_takes_no_repair_packets_gets_what_was_lost_as_it_was(
     way: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane = way
@@ -93,7 +139,10 @@ async def test_a_lossy_downlink_is_mended_out_of_the_relays_history(
         return False
 
     lose(monkeypatch, down=loses)
-    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+    async with (
+        Peer(plane, "host", shade=60, repairs=False) as host,
+        Peer(plane, "applicant", shade=180, repairs=False) as applicant,
+    ):
         await host.join()
         await applicant.join()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")

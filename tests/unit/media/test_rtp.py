@@ -104,6 +104,49 @@ def test_a_packet_that_was_sent_again_is_restored_to_the_last_byte() -> None:
     assert rtp.unwrap_rtx(data, head, 42, 96) == original.serialize(reference.HeaderExtensionsMap())
 
 
+@st.composite
+def packets(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Return an RTP packet of any shape, and the same without its padding."""
+    sources = draw(st.lists(st.binary(min_size=4, max_size=4), max_size=15))
+    extension = draw(st.none() | st.tuples(st.binary(min_size=2, max_size=2), st.binary(max_size=40)))
+    block = b""
+    if extension is not None:
+        words = extension[1] + bytes(-len(extension[1]) % 4)
+        block = extension[0] + struct.pack(">H", len(words) // 4) + words
+    first = 0x80 | (extension is not None) << 4 | len(sources)
+    marker, sequence = draw(st.booleans()), draw(st.integers(0, 0xFFFF))
+    rest = struct.pack(">BHII", marker << 7 | 98, sequence, draw(st.integers(0, (1 << 32) - 1)), 42)
+    rest += b"".join(sources) + block + draw(st.binary(max_size=100))
+    padding = draw(st.integers(0, 50))
+    bare = bytes((first,)) + rest
+    return (bytes((first | 0x20,)) + rest + bytes(padding - 1) + bytes((padding,)) if padding else bare), bare
+
+
+@given(packets(), st.integers(0, 0xFFFF))
+def test_whatever_is_wrapped_for_sending_again_is_unwrapped_as_it_was_but_for_padding(
+    both: tuple[bytes, bytes], sequence: int
+) -> None:
+    data, bare = both
+    head = rtp.read_head(data)
+    assert head is not None
+    again = rtp.wrap_rtx(data, head, 43, 99, sequence)
+    again_head = rtp.read_head(again)
+    assert again_head is not None
+    assert again_head == (99, head.marker, sequence, head.timestamp, 43, head.payload_at)
+    assert rtp.unwrap_rtx(again, again_head, 42, 98) == bare
+
+
+def test_a_repair_packet_is_one_for_others_too() -> None:
+    data = packet(b"\x31\x00\x05\x00", sequence=9)
+    head = rtp.read_head(data)
+    assert head is not None
+    extensions = reference.HeaderExtensionsMap()
+    again = reference.RtpPacket.parse(rtp.wrap_rtx(data, head, 43, 97, 1000), extensions)
+    assert (again.payload_type, again.ssrc, again.sequence_number) == (97, 43, 1000)
+    original = reference.unwrap_rtx(again, payload_type=111, ssrc=42)
+    assert (original.sequence_number, original.timestamp, original.payload) == (9, 1000, b"sound")
+
+
 def test_padding_sent_as_a_repair_is_nothing() -> None:
     data = struct.pack(">BBHII", 0xA0, 97, 1, 5, 43) + bytes(9) + b"\x0a"
     head = rtp.read_head(data)
@@ -121,6 +164,7 @@ def test_no_bytes_make_a_parser_raise(data: bytes) -> None:
         rtp.extension_at(data, 3)
         rtp.with_transport_number(data, 1, rtp.extension_at(data, 3))
         rtp.unwrap_rtx(data, head, 1, 96)
+        rtp.wrap_rtx(data, head, 1, 97, 5)
     for part in rtp.read_rtcp(data):
         rtp.read_reports(part)
         rtp.sender_of(part)

@@ -78,6 +78,35 @@ def test_an_offer_names_both_codecs_with_their_repairs_and_redundant_sound_first
     assert "a=fmtp:97 apt=96\r\n" in camera and "a=fmtp:99 apt=98\r\n" in camera
 
 
+def test_a_far_picture_is_declared_with_its_repair_under_an_ssrc_of_the_relays_own() -> None:
+    far = Section("3", "video", "sendonly", "gao", 4242, repair_ssrc=2424)
+    offer = make_offer(TRANSPORT, 1, [*SECTIONS[:3], far])
+    *_, picture = offer.split("\r\nm=")
+    assert picture.startswith("video 40000 UDP/TLS/RTP/SAVPF 96 98 97 99\r\n")
+    assert "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n" in picture
+    assert "a=ssrc-group:FID 4242 2424\r\na=ssrc:4242 cname:gao\r\na=ssrc:2424 cname:gao\r\n" in picture
+    assert offer.count("ssrc-group") == 1
+    (group,) = reference.SessionDescription.parse(offer).media[3].ssrc_group
+    assert (group.semantic, group.items) == ("FID", [4242, 2424])
+
+
+@pytest.mark.parametrize(
+    ("line", "repairs"),
+    [
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99", (97, 99)),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 98 99 96\r\na=rtpmap:99 RTX/90000\r\na=fmtp:99 apt=98", (99,)),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=fmtp:97 apt=98", ()),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=rtpmap:97 red/90000", ()),
+        ("m=video 9 UDP/TLS/RTP/SAVPF 96", ()),
+        ("m=video 0 UDP/TLS/RTP/SAVPF 96 97", ()),
+        ("m=audio 9 UDP/TLS/RTP/SAVPF 97 111", ()),
+    ],
+)
+def test_an_answer_says_in_what_it_takes_lost_pictures_again(line: str, repairs: tuple[int, ...]) -> None:
+    answer = read_answer(ANSWER.replace("m=audio 9 UDP/TLS/RTP/SAVPF 111", line, 1))
+    assert answer.sections["0"].repairs == repairs
+
+
 def test_a_camera_may_be_asked_for_one_codec_only() -> None:
     offer = make_offer(TRANSPORT, 1, [Section("1", "video", "recvonly", "host", formats=(98,))])
     assert "m=video 40000 UDP/TLS/RTP/SAVPF 98 99\r\n" in offer
