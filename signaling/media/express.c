@@ -6,22 +6,34 @@
  * DTLS, RTCP, gaps, repairs, unknown addresses) is handed up to Python, which knows all the rules and can do
  * the whole work alone: this file decides nothing that Python has not laid down for it, and it may be missing.
  *
+ * It works while the loop waits: `express_wait` is the loop's waiting, and returns when something is Python's to do. So
+ * ordinary packets wake no interpreter, and the two never work at the same time.
+ *
  * It owns no memory but its own buffers. Streams, links and histories belong to Python (signaling/media/express.py
- * mirrors the structures below), which takes them out of here before it lets go of them. Called with the interpreter's
- * lock held, by one thread; nothing here blocks.
+ * mirrors the structures below), which takes them out of here before it lets go of them. Called by the loop's thread
+ * only; the waiting lets go of the interpreter's lock, as any waiting does.
  *
  * RFC 3550 (RTP), RFC 3711 (SRTP, by the library that Python names), RFC 6464 (levels), RFC 8285 (header extensions).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
-#define READ_MAX 64          /* datagrams a call */
+#define FOREVER (-1.0)
+#define READ_MAX 64          /* datagrams a system call */
+#define PASS_MAX 512         /* datagrams of one socket before the others, and what waits, get their turn */
+#define SOCKETS_MAX 16
+#define REST_S 0.0024        /* after something came: then several datagrams are one piece of work */
+#define PATIENCE_S 0.015     /* how long reports and feedback may wait for others to be handed up with */
+#define HANDED_MAX 256
+#define HANDED_BYTES 262144
 #define DATAGRAM_MAX 2048    /* longer ones are cut, and then not authentic */
 #define TRAILER_MAX 148      /* what SRTP may add */
 #define ARENA_BYTES 262144   /* encrypted packets that wait for the end of the wake-up */
@@ -103,12 +115,14 @@ struct uplink { /* the way from one sender */
 };
 
 struct handed_up {
+    double at;
     uint8_t *bytes;
     uint32_t length;
     uint32_t kind;
     uint32_t uplink_id;
-    uint32_t address_bytes;
-    struct sockaddr_storage *address;
+    uint16_t address_bytes;
+    uint16_t socket; /* its place among those read */
+    struct sockaddr_storage address;
 };
 
 struct counts { uint32_t any, receive_failed, srtp_refused, protect_failed, send_buffer_full, send_failed; };
@@ -117,8 +131,12 @@ struct express {
     srtp_call protect, unprotect, unprotect_rtcp;
     struct counts counts;
     uint32_t handed_count;
-    struct handed_up handed[READ_MAX];
+    struct handed_up handed[HANDED_MAX];
     /* from here on nobody else's business */
+    uint32_t handed_bytes, urgent;
+    uint32_t sockets_count, reading; /* the place of the one that is read */
+    double at; /* the monotonic second of this pass */
+    struct pollfd waited_for[SOCKETS_MAX + 1]; /* the sockets, and last whatever else the loop waits for */
     uint32_t grouping, dirty_count, arena_used, lanes_count;
     struct downlink *dirty[DOWNLINKS_MAX];
     struct uplink *lanes[LANES_MAX];
@@ -130,6 +148,7 @@ struct express {
     uint32_t out_datagrams[MESSAGES_MAX];
     uint8_t control[MESSAGES_MAX][CMSG_SPACE(sizeof(uint16_t))] __attribute__((aligned(8)));
     uint8_t arena[ARENA_BYTES];
+    uint8_t handed_room[HANDED_BYTES];
 };
 
 static uint16_t read16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
@@ -508,10 +527,41 @@ static int carry(struct express *x, struct uplink *uplink, const uint8_t *packet
     return 1;
 }
 
+#define RTCP_SENDER_REPORT 200
+#define RTCP_DESCRIPTION 202
+#define RTCP_TRANSPORT_FEEDBACK 205
+#define TRANSPORT_WIDE_FORM 15
+
+/* Reports and transport-wide feedback change nothing that anybody waits for; the rest of RTCP asks for something. */
+static int can_wait(const uint8_t *control, int length)
+{
+    while (length >= 4) {
+        int type = control[1], size = 4 * (read16(control + 2) + 1);
+        if (type == RTCP_TRANSPORT_FEEDBACK ? (control[0] & 0x1F) != TRANSPORT_WIDE_FORM
+                                            : type < RTCP_SENDER_REPORT || type > RTCP_DESCRIPTION)
+            return 0;
+        control += size;
+        length -= size;
+    }
+    return 1;
+}
+
+/* Room for this was made sure of before reading. */
 static void hand_up(struct express *x, uint32_t i, enum handed kind, uint32_t uplink_id, uint32_t length)
 {
-    x->handed[x->handed_count++] = (struct handed_up){x->in_bytes[i], length, kind, uplink_id,
-                                                      x->in[i].msg_hdr.msg_namelen, &x->in_address[i]};
+    uint8_t *copy = x->handed_room + x->handed_bytes;
+    memcpy(copy, x->in_bytes[i], length);
+    x->handed[x->handed_count++] = (struct handed_up){
+        .at = x->at, .bytes = copy, .length = length, .kind = kind, .uplink_id = uplink_id,
+        .address_bytes = (uint16_t)x->in[i].msg_hdr.msg_namelen, .socket = (uint16_t)x->reading,
+        .address = x->in_address[i]};
+    x->handed_bytes += length;
+    x->urgent |= kind != RTCP || !can_wait(copy, (int)length);
+}
+
+static int has_room(const struct express *x)
+{
+    return x->handed_count + READ_MAX <= HANDED_MAX && x->handed_bytes + READ_MAX * DATAGRAM_MAX <= HANDED_BYTES;
 }
 
 /* SRTP remembers every SSRC under which something authentic came, for good: only Python lets new ones in. */
@@ -544,11 +594,9 @@ static void take(struct express *x, int socket, uint32_t i, double at)
         hand_up(x, i, control ? RTCP : RTP, uplink->id, length);
 }
 
-/* Read once, and carry what is ordinary. Returns how many datagrams were read; fewer than READ_MAX: no more are there.
- * What is Python's to handle stands in `handed` until the next call. */
-int express_read(struct express *x, int socket, double at)
+/* Read once, and carry what is ordinary; fewer than READ_MAX: no more are there. */
+static int read_once(struct express *x, int socket)
 {
-    x->handed_count = 0;
     for (uint32_t i = 0; i < READ_MAX; i++)
         x->in[i].msg_hdr.msg_namelen = sizeof x->in_address[i];
     int read = recvmmsg(socket, x->in, READ_MAX, MSG_DONTWAIT, NULL);
@@ -559,8 +607,85 @@ int express_read(struct express *x, int socket, double at)
         return READ_MAX;
     }
     for (int i = 0; i < read; i++)
-        take(x, socket, (uint32_t)i, at);
+        take(x, socket, (uint32_t)i, x->at);
     return read;
+}
+
+/* Read all sockets until nothing is there, within bounds, and send what that gave rise to. Returns how many came. */
+static int read_all(struct express *x)
+{
+    int came = 0;
+    for (x->reading = 0; x->reading < x->sockets_count; x->reading++) {
+        int here = 0, now = READ_MAX;
+        while (now == READ_MAX && here < PASS_MAX && has_room(x)) {
+            now = read_once(x, x->waited_for[x->reading].fd);
+            here += now;
+        }
+        came += here;
+    }
+    express_flush(x);
+    return came;
+}
+
+/* --- Waiting */
+
+static double monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Wait until one of these is ready: how many are; 0 when the time is over, -1 when a signal came. */
+static int wait_for(struct pollfd *these, uint32_t how_many, double seconds)
+{
+    struct timespec limit = {0, 0};
+    if (seconds > 0) {
+        limit.tv_sec = (time_t)seconds;
+        limit.tv_nsec = (long)((seconds - (double)limit.tv_sec) * 1e9);
+    }
+    return ppoll(these, how_many, seconds == FOREVER ? NULL : &limit, NULL);
+}
+
+/* The loop's waiting: carry what is ordinary until Python has something to do: `elsewhere` (a descriptor for all else
+ * that the loop waits for) is ready, monotonic second `until` (negative: never) has come, or something is handed up.
+ * Returns whether `elsewhere` is ready. What was handed up the last time must have been taken (`express_taken`). */
+int express_wait(struct express *x, int elsewhere, double until)
+{
+    struct pollfd *rest = &x->waited_for[x->sockets_count];
+    *rest = (struct pollfd){.fd = elsewhere, .events = POLLIN};
+    for (;;) {
+        x->at = monotonic();
+        int came = read_all(x);
+        if (x->urgent || !has_room(x))
+            return wait_for(rest, 1, 0) > 0;
+        if (x->handed_count && (until < 0 || until > x->handed[0].at + PATIENCE_S))
+            until = x->handed[0].at + PATIENCE_S;
+        double left = until < 0 ? FOREVER : until - monotonic();
+        if (left != FOREVER && left <= 0)
+            return wait_for(rest, 1, 0) > 0;
+        int ready;
+        if (came)
+            ready = wait_for(rest, 1, left == FOREVER || left > REST_S ? REST_S : left);
+        else
+            ready = wait_for(x->waited_for, x->sockets_count + 1, left);
+        if (ready < 0 || rest->revents)
+            return rest->revents != 0;
+    }
+}
+
+/* Everything that was handed up has been taken. */
+void express_taken(struct express *x) { x->handed_count = x->handed_bytes = x->urgent = 0; }
+
+/* Which sockets to read; 0 when they are too many. */
+int express_watch(struct express *x, const int *sockets, uint32_t how_many)
+{
+    if (how_many > SOCKETS_MAX)
+        return 0;
+    for (uint32_t i = 0; i < how_many; i++)
+        x->waited_for[i] = (struct pollfd){.fd = sockets[i], .events = POLLIN};
+    x->sockets_count = how_many;
+    return 1;
 }
 
 struct express *express_new(srtp_call protect, srtp_call unprotect, srtp_call unprotect_rtcp)
@@ -585,6 +710,6 @@ void express_free(struct express *x) { free(x); }
 uint32_t express_layout(uint32_t which)
 {
     const uint32_t sizes[] = {sizeof(struct intake), sizeof(struct downlink), sizeof(struct flow),
-                              sizeof(struct uplink), sizeof(struct handed_up), offsetof(struct express, grouping)};
+                              sizeof(struct uplink), sizeof(struct handed_up), offsetof(struct express, handed_bytes)};
     return which < sizeof sizes / sizeof *sizes ? sizes[which] : 0;
 }

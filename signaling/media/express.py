@@ -1,7 +1,8 @@
-"""The express lane's Python side: finds the compiled `express.c`, opens and closes senders in it, reads through it.
+"""The express lane's Python side: finds the compiled `express.c`, opens and closes senders in it, waits in it.
 
 `python -m tools.build_express` builds the library where there is a C compiler; without it every packet goes the plain
-way. What it may touch is laid out in `shared_state`; what it does is told in `express.c`.
+way. What it may touch is laid out in `shared_state`; what it does is told in `express.c`. It works while the loop waits
+(`media_loop`): only the loop's thread may touch what the two share.
 """
 
 import ctypes
@@ -9,8 +10,8 @@ import logging
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterator
-from ctypes import POINTER, byref, c_double, c_int, c_uint8, c_uint32, c_void_p
+from collections.abc import Iterator, Sequence
+from ctypes import POINTER, byref, c_double, c_int, c_uint8, c_uint16, c_uint32, c_void_p
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +23,7 @@ from signaling.media.shared_state import ADDRESS_BYTES, DownlinkState, FlowState
 logger = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).with_name("libexpress.so")
-READ_MAX = 64
-"""Datagrams that one call reads at most."""
+HANDED_MAX = 256
 
 
 class Handed(IntEnum):
@@ -43,22 +43,28 @@ class HandedUp(NamedTuple):
     kind: int
     """One of `Handed`."""
     data: bytes
+    at: float
+    """When it was read, in monotonic seconds."""
+    socket: int
+    """The place of its socket among those watched."""
     uplink_id: int
     address: tuple[str, int] | tuple[str, int, int, int] | None
 
 
 class _HandedUp(ctypes.Structure):
     _fields_ = (
+        ("at", c_double),
         ("bytes", c_void_p),
         ("length", c_uint32),
         ("kind", c_uint32),
         ("uplink_id", c_uint32),
-        ("address_bytes", c_uint32),
-        ("address", c_void_p),
+        ("address_bytes", c_uint16),
+        ("socket", c_uint16),
+        ("address", c_uint8 * ADDRESS_BYTES),
     )
 
 
-_HANDED = struct.Struct("@QIIIIQ")
+_HANDED = struct.Struct(f"@dQIIIHH{ADDRESS_BYTES}s")
 """The same, to be read in one go."""
 
 
@@ -80,7 +86,7 @@ class _Express(ctypes.Structure):
         ("calls", c_void_p * 3),
         ("counts", _Counts),
         ("handed_count", c_uint32),
-        ("handed", _HandedUp * READ_MAX),
+        ("handed", _HandedUp * HANDED_MAX),
     )
 
 
@@ -89,7 +95,7 @@ _COUNTED = tuple(name for name, _ in _Counts._fields_ if name != "any")
 
 
 def _load() -> ctypes.PyDLL | None:
-    # PyDLL keeps the interpreter's lock: the threads that write journals look at the same state, and no call blocks.
+    # PyDLL keeps the interpreter's lock: no call through it blocks.
     try:
         library = ctypes.PyDLL(str(LIBRARY))
     except OSError:
@@ -101,9 +107,9 @@ def _load() -> ctypes.PyDLL | None:
         return None
     library.express_new.restype = POINTER(_Express)
     library.express_new.argtypes = (c_void_p, c_void_p, c_void_p)
-    library.express_free.argtypes = (POINTER(_Express),)
-    library.express_read.argtypes = (POINTER(_Express), c_int, c_double)
-    library.express_flush.argtypes = (POINTER(_Express),)
+    for name in ("express_free", "express_taken"):
+        getattr(library, name).argtypes = (POINTER(_Express),)
+    library.express_watch.argtypes = (POINTER(_Express), POINTER(c_int), c_uint32)
     library.express_open.argtypes = library.express_close.argtypes = (POINTER(_Express), POINTER(UplinkState))
     return library
 
@@ -113,6 +119,9 @@ class Express:
 
     def __init__(self, library: ctypes.PyDLL) -> None:
         self._library = library
+        # CDLL lets go of the interpreter's lock: journals are written while the loop waits.
+        self._wait = ctypes.CDLL(str(LIBRARY)).express_wait
+        self._wait.argtypes = (POINTER(_Express), c_int, c_double)
         calls = [int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in _SRTP_CALLS]
         self._express = library.express_new(*calls)
         if not self._express:
@@ -140,22 +149,30 @@ class Express:
         if self._open.pop(ctypes.addressof(uplink), None) is not None and not self._freed:
             self._library.express_close(self._express, byref(uplink))
 
-    def read(self, descriptor: int, at: float) -> int:
-        """Read up to READ_MAX datagrams that arrived at monotonic second `at`; returns how many there were."""
-        return int(self._library.express_read(self._express, descriptor, at))
+    def watch(self, descriptors: Sequence[int]) -> None:
+        """Read these sockets from now on. Raises ValueError when they are too many."""
+        if not self._library.express_watch(self._express, (c_int * len(descriptors))(*descriptors), len(descriptors)):
+            raise ValueError("too many sockets")
+
+    def wait(self, elsewhere: int, until: float | None) -> bool:
+        """Carry packets until something is handed up, the descriptor `elsewhere` is ready, a signal has come, or it is
+        monotonic second `until` (None: never); returns whether `elsewhere` is ready."""
+        return bool(self._wait(self._express, elsewhere, -1.0 if until is None else until))
+
+    @property
+    def has_handed_up(self) -> bool:
+        """Whether something waits for `handed_up`, or was dropped and is to be counted."""
+        return bool(self._shown.handed_count or self._shown.counts.any)
 
     def handed_up(self) -> Iterator[HandedUp]:
-        """Yield what the last `read` left to Python."""
+        """Yield what was left to Python since the last time, in order."""
         raw = ctypes.string_at(self._handed_at, self._shown.handed_count * _HANDED.size)
-        for at, length, kind, uplink_id, address_bytes, address_at in _HANDED.iter_unpack(raw):
-            address = None
-            if kind == Handed.DATAGRAM:
-                address = read_address(ctypes.string_at(address_at, address_bytes))
-            yield HandedUp(kind, ctypes.string_at(at, length), uplink_id, address)
-
-    def flush(self) -> None:
-        """Send what the last reads gave rise to."""
-        self._library.express_flush(self._express)
+        try:
+            for at, bytes_at, length, kind, uplink_id, address_bytes, place, address in _HANDED.iter_unpack(raw):
+                known = read_address(address[:address_bytes]) if kind == Handed.DATAGRAM else None
+                yield HandedUp(kind, ctypes.string_at(bytes_at, length), at, place, uplink_id, known)
+        finally:
+            self._library.express_taken(self._express)
 
     def count_into(self, drops: Counter[str]) -> None:
         """Add what was dropped since the last time."""

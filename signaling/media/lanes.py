@@ -11,7 +11,7 @@ from signaling.media.exchange import Exchange
 from signaling.media.express import Express, write_address
 from signaling.media.link import Link
 from signaling.media.participant import Participant
-from signaling.media.shared_state import FLOWS_MAX, INTAKE_BYTES, ROUTES_MAX, Intake, Route
+from signaling.media.shared_state import FLOWS_MAX, ROUTES_MAX, Intake, Route
 from signaling.media.stream import Stream
 
 
@@ -82,9 +82,3 @@ class Lanes:
         stream.flow.routes_count = len(receivers)
         stream.flow.intake = ctypes.pointer(self._intake)
         return True
-
-
-def new_intake(anchor_us: int, anchor_s: float) -> tuple[Intake, "ctypes.Array[ctypes.c_char]"]:
-    """Return an intake and the bytes it stands on, which must live as long."""
-    room = ctypes.create_string_buffer(INTAKE_BYTES)
-    return Intake(ctypes.addressof(room), INTAKE_BYTES, 0, 0, 0, 0, anchor_us, anchor_s), room

@@ -3,7 +3,8 @@
 A socket bound to every address answers from the wrong one when the peer came to another, and browsers drop that: so
 there is one socket an address. Sockets are plain and non-blocking, and read until empty in one wake-up, which costs
 less than a callback a datagram. Everything that cannot be placed is dropped and counted under a name, never raised.
-Where the express lane is built (`express`), it reads, and this port handles what it hands up.
+Where the express lane is built (`express`) and the loop has room for it (`media_loop`), it reads, and this port handles
+what it hands up.
 
 RFC 8445 (ICE; a lite agent only answers checks), RFC 8489 (STUN), RFC 7983 (telling protocols apart by a first byte).
 """
@@ -20,7 +21,8 @@ from typing import Protocol
 from aioice import stun
 from pylibsrtp._binding import ffi
 
-from signaling.media.express import READ_MAX, Express, Handed
+from signaling.media.express import Express, Handed
+from signaling.media.media_loop import MediaLoop
 from signaling.media.sending import Address, Outbox, Way
 from signaling.media.shared_state import UplinkState
 
@@ -83,7 +85,8 @@ class Port:
         self.port = port
         self.drops: Counter[str] = Counter()
         self._sockets: list[socket.socket] = []
-        self._express = express
+        self.express = express
+        """What reads; None once it is clear that this port must do so itself."""
         self._links: dict[str, LinkEnd] = {}
         self._links_by_id: dict[int, LinkEnd] = {}
         self._ways: OrderedDict[tuple[int, Address], tuple[LinkEnd, Way]] = OrderedDict()
@@ -98,6 +101,11 @@ class Port:
         self._sockets = _bind(self.addresses, self.port)
         self.port = int(self._sockets[0].getsockname()[1])
         self._loop = asyncio.get_running_loop()
+        if self.express is not None:
+            self.express.watch([sock.fileno() for sock in self._sockets])
+            if isinstance(self._loop, MediaLoop) and self._loop.carry(self.express, self._handed_up):
+                return
+            self.express = None
         for index, sock in enumerate(self._sockets):
             self._loop.add_reader(sock, self._woken, index, sock)
 
@@ -106,6 +114,8 @@ class Port:
         for rest in self._rests.values():
             rest.cancel()
         self._rests.clear()
+        if self.express is not None and isinstance(self._loop, MediaLoop):
+            self._loop.carry_no_more(self.express)
         for sock in self._sockets:
             if self._loop is not None:
                 self._loop.remove_reader(sock)
@@ -149,38 +159,27 @@ class Port:
                 del self._rests[index]
                 self._loop.add_reader(sock, self._woken, index, sock)
 
+    def _handed_up(self) -> None:
+        """Handle what the express lane has left."""
+        if self.express is None:
+            return
+        self._outbox.hold()
+        try:
+            for kind, data, at, index, uplink_id, address in self.express.handed_up():
+                try:
+                    if address is not None:
+                        self.datagram_arrived(index, data, address, at)
+                    elif (link := self._links_by_id.get(uplink_id)) is not None:
+                        link.plain_arrived(data, at, control=kind == Handed.RTCP)
+                except Exception:
+                    self._failed()
+        finally:
+            self._outbox.release()
+        self.express.count_into(self.drops)
+
     def _read(self, index: int, sock: socket.socket) -> float:
         """Read until nothing is left, and send at the end what that gave rise to. Returns when it began."""
         at = time.monotonic()
-        if self._express is not None:
-            self._read_express(self._express, index, sock.fileno(), at)
-        else:
-            self._read_plainly(index, sock, at)
-        return at
-
-    def _read_express(self, express: Express, index: int, descriptor: int, at: float) -> None:
-        for _ in range(DATAGRAMS_A_WAKE_UP_MAX // READ_MAX):
-            count = express.read(descriptor, at)
-            self._read_count += count
-            self._outbox.hold()
-            try:
-                for kind, data, uplink_id, address in express.handed_up():
-                    try:
-                        if address is not None:
-                            self.datagram_arrived(index, data, address, at)
-                        elif (link := self._links_by_id.get(uplink_id)) is not None:
-                            link.plain_arrived(data, at, control=kind == Handed.RTCP)
-                    except Exception:
-                        self._failed()
-            finally:
-                # First what was carried: what was handed up of the same stream came after it.
-                express.flush()
-                self._outbox.release()
-            if count < READ_MAX:
-                break
-        express.count_into(self.drops)
-
-    def _read_plainly(self, index: int, sock: socket.socket, at: float) -> None:
         receive = sock.recvfrom_into
         self._outbox.hold()
         try:
@@ -200,6 +199,7 @@ class Port:
                     self._failed()
         finally:
             self._outbox.release()
+        return at
 
     def _failed(self) -> None:
         """One datagram has tripped the code, which must not cost everybody theirs. Told, but not once a packet."""

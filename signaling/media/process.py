@@ -28,6 +28,7 @@ from signaling.media.events import (
     StatsMeasured,
     StillUnavailable,
 )
+from signaling.media.media_loop import MediaLoop
 from signaling.media.wire import (
     BEAT_S,
     AddParticipant,
@@ -222,7 +223,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     for chatty in ("aioice", "aiortc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they log addresses of people
-    asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
+    with asyncio.Runner(loop_factory=MediaLoop) as runner:
+        runner.run(serve(socket.socket(fileno=int(sys.argv[1]))))
 
 
 if __name__ == "__main__":

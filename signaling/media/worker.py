@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 TURN_S = 0.04
 FEEDBACK_TURNS = 2
 MEASURE_S = 1.0
+HEARINGS_AT_A_TIME = 8
 CLOSE_S = 10.0
 """How long the end of a hearing waits for the disk."""
 JOURNAL_THREADS = 4
@@ -115,7 +116,9 @@ class MediaWorker:
             elapsed_s = at - measured_at
             if elapsed_s >= MEASURE_S:
                 measured_at = at
-            for hearing in list(self._hearings.values()):
+            for index, hearing in enumerate(list(self._hearings.values())):
+                if index % HEARINGS_AT_A_TIME == HEARINGS_AT_A_TIME - 1:
+                    await asyncio.sleep(0)  # packets that came meanwhile have waited long enough
                 try:
                     hearing.turn(at)
                     if turn % FEEDBACK_TURNS == 0:
@@ -136,7 +139,7 @@ class MediaWorker:
     @property
     def express(self) -> Express | None:
         """The port's express lane, where it is built."""
-        return self._express
+        return self._port.express
 
     def new_link(self, owner: Hearing) -> Link:
         """Make a link and open the port for it."""

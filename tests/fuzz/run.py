@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from signaling.media import express
+from signaling.media.media_loop import MediaLoop
 from tests.fuzz import journals
 from tests.fuzz.datagrams import Failed, lay_siege
 from tests.fuzz.mutating import Mutator
@@ -127,7 +128,8 @@ def main() -> None:
     seed = wanted.seed if wanted.seed is not None else random.randrange(1 << 32)
     logging.disable(logging.WARNING)
     started_at = time.monotonic()
-    outcome = asyncio.run(run(wanted.inputs, seed))
+    with asyncio.Runner(loop_factory=MediaLoop) as runner:
+        outcome = runner.run(run(wanted.inputs, seed))
     for target, count in sorted(outcome.inputs.items()):
         say(f"{count:9} {target}")
     told = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from records.clock import SteadyClock
 from records.journal import JournalWriter
 from signaling.media.events import JournalTrouble, LinkConnected, LinkLost, MediaEvent, MediaSettings, OfferReady
+from signaling.media.media_loop import MediaLoop
 from signaling.media.worker import MediaWorker
 
 
@@ -58,4 +59,5 @@ async def serve(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    with asyncio.Runner(loop_factory=MediaLoop) as runner:
+        runner.run(serve(Path(sys.argv[1])))

@@ -26,6 +26,7 @@ from records.journal import JournalWriter, Packet, Source, read_journal
 from signaling.media.codecs import REPAIRED
 from signaling.media.congestion import signed16
 from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
+from signaling.media.express import LIBRARY
 from signaling.media.rtp import is_rtcp
 from signaling.media.worker import MediaWorker
 
@@ -117,6 +118,7 @@ async def open_plane(directory: Path, addresses: tuple[str, ...] = ("127.0.0.1",
     events: list[MediaEvent] = []
     worker = MediaWorker(MediaSettings(addresses, 0), events.append, plainly=plainly)
     await worker.start()
+    assert (worker.express is None) == (plainly or not LIBRARY.exists())
     await worker.open_hearing(HEARING, JournalWriter.open(directory, HEARING, clock=SteadyClock()))
     return Plane(worker, events, directory)
 
