@@ -2,8 +2,9 @@
 
 Uplink: the relay answers a sender's transport-wide numbers, and the browser's own estimator does the rest. Downlink:
 the relay writes its own numbers for each receiver, and from that receiver's feedback keeps a cap, of which the senders
-hear by REMB. Measured rule: a queue of more than 100 ms, or more than 12 % lost, takes the cap to 0.85 of what the line
-carries (0.6 when the queue is long), at most every 0.35 s; below 50 ms it grows 10 % a second.
+hear by REMB. Measured rule: a queue of more than 100 ms takes the cap to 0.85 of what the line carries (0.6 when the
+queue is long), at most every 0.35 s; so does losing more than 12 % beyond what the line loses by itself (`line_loss`);
+below 50 ms it grows 10 % a second.
 
 draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
@@ -14,6 +15,7 @@ from collections import deque
 from itertools import accumulate
 from operator import sub
 
+from signaling.media.line_loss import LineLoss
 from signaling.media.rtp import RELAY_SSRC, TRANSPORT_FEEDBACK, TRANSPORT_WIDE, RtcpPart
 from signaling.media.shared_state import ARRIVALS_MAX, SENT_KEPT, DownlinkState, UplinkState, address_of
 
@@ -208,7 +210,6 @@ QUEUE_HOPELESS_S = 1.0
 """Then the line is found too thin even if hardly anything comes through to tell its pace."""
 QUEUED_MIN = 8
 """Packets in a row that must have stood in the queue before their pace says what the line carries."""
-LOSS_HIGH_PCT = 12
 LOWERED_AGAIN_S = 0.35
 HEARD_MAX = 8
 
@@ -234,6 +235,7 @@ class Downlink:
         self._queued: deque[tuple[float, int]] = deque()
         """(Arrival by the receiver's clock, size) of packets that stood in the queue one after the other."""
         self._told: deque[tuple[float, int, int]] = deque()
+        self._line_loss = LineLoss()
         self._lowered_at = 0.0
         self._raised_at = 0.0
 
@@ -313,14 +315,14 @@ class Downlink:
         carries_bps = None
         if queue_s > QUEUE_FULL_S:
             carries_bps = self._pace_bps() or (self._arriving_bps(at) if queue_s > QUEUE_HOPELESS_S else None)
-        elif self.loss_pct > LOSS_HIGH_PCT and enough:
+        elif enough and at - self._lowered_at >= LOWERED_AGAIN_S and self._line_loss.is_too_much(self.loss_pct, at):
             carries_bps = self._arriving_bps(at)
         if carries_bps is not None:
             if at - self._lowered_at >= LOWERED_AGAIN_S:
                 # A long queue needs room to drain.
                 self.cap_bps = max(CAP_MIN_BPS, (0.85 if queue_s < QUEUE_LONG_S else 0.6) * carries_bps)
                 self._lowered_at = at
-        elif queue_s < QUEUE_NONE_S and self.cap_bps is not None:
+        elif queue_s < QUEUE_NONE_S and self.cap_bps is not None and not self._line_loss.waits:
             self.cap_bps *= 1.1 ** min(1.0, max(0.0, at - max(self._raised_at, self._lowered_at)))
         if self.cap_bps is not None and self.cap_bps > CAP_MAX_BPS:
             self.cap_bps = None
