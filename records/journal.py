@@ -23,11 +23,6 @@ included: not a byte can be changed, added or cut afterwards without breaking th
 This is the writing side (and the door to the reading side, `records.journal_reading`). Pure files and hashlib.
 """
 
-import fcntl
-import itertools
-import json
-import os
-import struct
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,12 +32,10 @@ from pathlib import Path
 from records.clock import Clock
 from records.journal_reading import (
     EVENT_HEAD,
-    FORMAT,
     PACKET_HEAD,
+    PACKET_RECORD,
     RECORD_BYTES_MAX,
     RECORD_HEAD,
-    SEALED_FORMAT,
-    SEALED_HEAD,
     Event,
     JournalError,
     JournalFault,
@@ -53,16 +46,10 @@ from records.journal_reading import (
     SegmentStart,
     SegmentSummary,
     Source,
-    chunk_about,
-    chunk_nonce,
-    number_of,
     read_journal,
-    scan_segment,
-    segment_paths,
     segments,
 )
-from records.segment_files import SegmentFile
-from records.session_keys import DataKey, SessionKeyUnreadable, new_data_key, public_half
+from records.journal_store import JournalStore, Part, Sources, canonical_json, roll_at
 
 __all__ = [
     "Event",
@@ -83,12 +70,11 @@ __all__ = [
 
 SEGMENT_BYTES_MAX = 8 << 20
 SEGMENT_SECONDS_MAX = 10
-CHUNK_BYTES_MAX = 1 << 20
-"""How much is sealed at a time; one record more may fit in."""
 PENDING_BYTES_MAX = 32 << 20
-"""What may wait in memory for a disk that has stopped: about a minute of eight people."""
+"""How many bytes of packets may wait in memory for a disk that has stopped: about a minute of eight people."""
+ASIDE_BYTES_MAX = 1 << 20
+"""What may wait beside them of everything else: who came and went, what streams there are."""
 
-_PACKET_RECORD = struct.Struct(RECORD_HEAD.format + PACKET_HEAD.format.lstrip(">"))
 _PACKET = int(RecordType.PACKET)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,55 +96,38 @@ class JournalPosition:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Roll:
-    """Stands between the records of two segments while they wait to be written."""
-
-    number: int
-    started_at_us: int
-    next_source: int
-    sources: bytes
-
-
-def canonical_json(value: Mapping[str, Json]) -> bytes:
-    """Return the one spelling of a JSON object: keys sorted, no spaces, UTF-8 (RFC 8785, but for fractions)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
 class JournalWriter:
     """Writes the journal of one hearing.
 
     The `write_` methods only put records in memory and never block; `flush` writes and syncs what waits and belongs
     into a thread. One thread writes records, one (any) flushes. A second writer of the same directory is refused.
+
+    When packets cannot be taken any more (`JournalFull`), none are until everything that waits was stored and `go_on`
+    begins a segment: the hole then is one, with a clear beginning and end. Streams and events are kept meanwhile.
     """
 
-    def __init__(self, directory: Path, hearing_id: str, clock: Clock, lock_fd: int) -> None:
-        self._directory = directory
+    def __init__(self, hearing_id: str, clock: Clock, store: JournalStore, sources: Sources) -> None:
         self._hearing_id = hearing_id
         self._clock = clock
-        self._lock_fd = lock_fd
         # One list for ever: appending to it and cutting off its front are each one step under the interpreter's lock.
-        self._pending: list[bytes | _Roll] = []
+        self._pending: list[Part] = []
         self._taken_bytes = 0
         self._last_us = 0
-        self._sources: dict[tuple[str, str], bytes] = {}
-        self._next_source = 0
-        self._number = 0
+        self._sources = sources
+        self._segments = store.number
         self._segment_started_us = 0
         self._segment_bytes = 0
         self._segment_records = 0
-        self._first_started_us = 0
+        self._shut_us = 0
+        self._aside: list[bytes] = []
+        self._aside_bytes = 0
         # Below: only whoever holds the store lock.
         self._store_lock = threading.Lock()
-        self._unsaved: list[bytes | _Roll] = []
-        self._stored_bytes = 0
-        self._file: SegmentFile | None = None
-        self._file_number = 0
-        self._previous_digest = ""
-        self._saved_us = 0
+        self._store = store
         self._closed = False
-        self._data_key: DataKey | None = None
-        self._counter = itertools.count()
+        self._roll(self.now_us())
+        self._first_started_us = store.first_started_us or self._segment_started_us
+        self._saved_us = self._segment_started_us
 
     @classmethod
     def open(cls, directory: Path, hearing_id: str, *, clock: Clock) -> "JournalWriter":
@@ -167,52 +136,8 @@ class JournalWriter:
         Raises JournalError: `journal_in_use` (another writer has it), `journal_of_another_hearing`,
         `session_key_unreadable`, `session_key_missing`; OSError when the disk refuses. Reads the last segment only.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        lock_fd = os.open(directory / "journal.lock", os.O_RDWR | os.O_CREAT, 0o640)
-        try:
-            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            writer = cls(directory, hearing_id, clock, lock_fd)
-            writer._take_key()
-            writer._go_on()
-        except BlockingIOError:
-            os.close(lock_fd)
-            raise JournalError("journal_in_use", str(directory)) from None
-        except BaseException:
-            os.close(lock_fd)
-            raise
-        return writer
-
-    def _take_key(self) -> None:
-        try:
-            public = public_half(self._directory)
-        except (SessionKeyUnreadable, ValueError):
-            raise JournalError("session_key_unreadable", self._directory.name) from None
-        self._data_key = None if public is None else new_data_key(public, self._hearing_id)
-
-    def _go_on(self) -> None:
-        paths = segment_paths(self._directory)
-        for path in paths:
-            # The first header that can be read is the recording's start; usually the first of all.
-            header = scan_segment(path).header
-            if header is not None:
-                if header.hearing_id != self._hearing_id:
-                    raise JournalError("journal_of_another_hearing", header.hearing_id)
-                self._first_started_us = header.started_at_us
-                break
-        for path in reversed(paths):
-            scan = scan_segment(path)
-            if path == paths[-1]:
-                self._previous_digest = scan.digest
-                self._number = number_of(path)
-            self._next_source = max(self._next_source, scan.next_source)
-            if scan.header is not None:
-                if scan.header.enclosed and self._data_key is None:
-                    # It was encrypted so far: it never goes on in clear because a file is gone.
-                    raise JournalError("session_key_missing", self._directory.name)
-                break
-        self._roll(self.now_us())
-        self._first_started_us = self._first_started_us or self._segment_started_us
-        self._saved_us = self._segment_started_us
+        sources = Sources()
+        return cls(hearing_id, clock, JournalStore.open(directory, hearing_id, sources), sources)
 
     # --- Positions
 
@@ -229,7 +154,10 @@ class JournalWriter:
     @property
     def saved_ms(self) -> int:
         """Up to which millisecond of the recording everything is on the disk."""
-        return max(0, self._saved_us - self._first_started_us) // 1000
+        return self._elapsed_ms(self._saved_us)
+
+    def _elapsed_ms(self, at_us: int) -> int:
+        return max(0, at_us - self._first_started_us) // 1000
 
     def position(self) -> JournalPosition:
         """Return where the recording stands now."""
@@ -237,8 +165,8 @@ class JournalWriter:
 
     def _position_at(self, at_us: int) -> JournalPosition:
         return JournalPosition(
-            elapsed_ms=max(0, at_us - self._first_started_us) // 1000,
-            segment=self._number,
+            elapsed_ms=self._elapsed_ms(at_us),
+            segment=self._segments + self._store.extra_rolls,
             at=EPOCH + timedelta(microseconds=at_us),
         )
 
@@ -248,7 +176,7 @@ class JournalWriter:
         self, *, seat_id: str, kind: str, ssrc: int, payload_type: int, codec: str, clock_rate: int
     ) -> int:
         """Announce a stream and return the number for its packets. Raises JournalFull."""
-        number = self._next_source
+        number = self._sources.next
         if number > 0xFFFF:
             raise JournalFull
         body = canonical_json(
@@ -264,14 +192,13 @@ class JournalWriter:
         )
         frame = RECORD_HEAD.pack(len(body), RecordType.SOURCE) + body
         self._append(frame, self.now_us())
-        self._next_source += 1
-        # A seat that comes back sends a new stream: only the newest of each kind is worth repeating.
-        self._sources[seat_id, kind] = frame
+        self._sources.next += 1
+        self._sources.frames[seat_id, kind] = frame
         return number
 
     def write_packet(self, source: int, arrival_us: int, data: bytes) -> None:
         """Add a packet that arrived at `arrival_us` (microseconds of Unix time). Raises JournalFull."""
-        head = _PACKET_RECORD.pack(PACKET_HEAD.size + len(data), _PACKET, source, arrival_us)
+        head = PACKET_RECORD.pack(PACKET_HEAD.size + len(data), _PACKET, source, arrival_us)
         size = len(head) + len(data)
         self._make_room(size, arrival_us)
         # Two parts, joined when they are written: the packet itself is not copied here.
@@ -298,14 +225,27 @@ class JournalWriter:
         return self._position_at(at_us)
 
     def _append(self, frame: bytes, at_us: int) -> None:
+        if self._closed:
+            raise JournalError("journal_closed")
+        if self._shut_us or self._waiting_bytes + len(frame) > PENDING_BYTES_MAX:
+            self._put_aside(frame, at_us)
+            return
         self._make_room(len(frame), at_us)
         self._pending.append(frame)
         self._count(len(frame))
 
+    def _put_aside(self, frame: bytes, at_us: int) -> None:
+        self._shut_us = self._shut_us or at_us
+        if self._aside_bytes + len(frame) > ASIDE_BYTES_MAX:
+            raise JournalFull
+        self._aside.append(frame)
+        self._aside_bytes += len(frame)
+
     def _make_room(self, size: int, at_us: int, first_us: int | None = None) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._taken_bytes - self._stored_bytes + size > PENDING_BYTES_MAX:
+        if self._shut_us or self._waiting_bytes + size > PENDING_BYTES_MAX:
+            self._shut_us = self._shut_us or (at_us if first_us is None else first_us)
             raise JournalFull
         if self._segment_records and (
             self._segment_bytes + size > SEGMENT_BYTES_MAX
@@ -313,16 +253,39 @@ class JournalWriter:
         ):
             self._roll(at_us if first_us is None else first_us)
 
+    @property
+    def _waiting_bytes(self) -> int:
+        return self._taken_bytes - self._store.stored_bytes
+
+    @property
+    def room_left(self) -> float:
+        """How much of the memory for what waits is free, 0 to 1; 0 when packets are not taken any more."""
+        return 0.0 if self._shut_us else 1 - self._waiting_bytes / PENDING_BYTES_MAX
+
+    def go_on(self) -> tuple[int, int] | None:
+        """Take packets again, everything that waited being stored; return from when to when none were taken, in
+        milliseconds of the recording; None when they always were."""
+        if not self._shut_us or self._waiting_bytes:
+            return None
+        shut_us, self._shut_us = self._shut_us, 0
+        now_us = self.now_us()
+        self._roll(now_us)
+        aside, self._aside, self._aside_bytes = self._aside, [], 0
+        for frame in aside:
+            self._pending.append(frame)
+            self._count(len(frame))
+        return self._elapsed_ms(shut_us), self._elapsed_ms(now_us)
+
     def _count(self, size: int) -> None:
         self._taken_bytes += size
         self._segment_bytes += size
         self._segment_records += 1
 
     def _roll(self, at_us: int) -> None:
-        self._number += 1
+        self._segments += 1
         self._segment_started_us = at_us
         self._segment_records = 0
-        roll = _Roll(self._number, at_us, self._next_source, b"".join(self._sources.values()))
+        roll = roll_at(at_us, self._sources)
         self._segment_bytes = 512 + len(roll.sources)
         self._pending.append(roll)
 
@@ -331,80 +294,37 @@ class JournalWriter:
     def flush(self) -> int:
         """Write and sync everything that waits; return `saved_ms`. Blocks; may be called from any thread.
 
-        Raises OSError when the disk refuses: nothing is lost then, the next flush tries the same records again.
+        Raises OSError when the disk refuses, JournalError when the journal came back as another's: nothing is lost
+        then, the next flush tries the same records again. A journal whose directory is gone goes on when it is back.
         """
         with self._store_lock:
-            reached_us = self._last_us
-            count = len(self._pending)
-            self._unsaved.extend(self._pending[:count])
-            del self._pending[:count]
-            self._store()
-            self._saved_us = max(self._saved_us, reached_us)
-            return self.saved_ms
+            return self._flush()
 
-    def _store(self) -> None:
-        while self._unsaved:
-            first = self._unsaved[0]
-            if isinstance(first, _Roll):
-                self._start_file(first)
-                del self._unsaved[0]
-                continue
-            parts = _next_parts(self._unsaved)
-            data = b"".join(parts)
-            if self._file is None:
-                raise JournalError("journal_closed")
-            self._file.append(data if self._data_key is None else self._sealed(self._data_key, data))
-            del self._unsaved[: len(parts)]
-            self._stored_bytes += len(data)
-        if self._file is not None:
-            self._file.sync()
+    def begin_anew(self) -> int:
+        """Flush as `flush`, but go on wherever the journal's path leads now, if its place is gone. Raises the same."""
+        with self._store_lock:
+            self._store.begin_anew(self._saved_us)
+            return self._flush()
 
-    def _sealed(self, key: DataKey, data: bytes) -> bytes:
-        packets, last_us, at = 0, 0, 0
-        while at < len(data):
-            length, kind = RECORD_HEAD.unpack_from(data, at)
-            if kind == _PACKET:
-                packets += 1
-                last_us = max(last_us, _PACKET_RECORD.unpack_from(data, at)[3])
-            elif kind == RecordType.EVENT:
-                last_us = max(last_us, EVENT_HEAD.unpack_from(data, at + RECORD_HEAD.size)[0])
-            at += RECORD_HEAD.size + length
-        # An attempt that failed may have left bytes on the disk: the next one has another nonce.
-        counter = next(self._counter)
-        head = SEALED_HEAD.pack(counter, last_us, self._next_source, packets)
-        body = head + key.cipher.encrypt(chunk_nonce(counter), data, chunk_about(self._file_number, head))
-        return RECORD_HEAD.pack(len(body), RecordType.SEALED) + body
-
-    def _start_file(self, roll: _Roll) -> None:
-        if self._file is not None:
-            self._previous_digest = self._file.finish()
-            self._file = None
-        header = canonical_json(
-            {
-                "format": FORMAT if self._data_key is None else SEALED_FORMAT,
-                **({} if self._data_key is None else {"enclosed": self._data_key.enclosed}),
-                "hearing_id": self._hearing_id,
-                "number": roll.number,
-                "previous": self._previous_digest,
-                "started_at_us": roll.started_at_us,
-                "next_source": roll.next_source,
-            }
-        )
-        start = RECORD_HEAD.pack(len(header), RecordType.HEADER) + header + roll.sources
-        self._file = SegmentFile(self._directory, f"segment-{roll.number:06d}.jfj", start)
-        self._file_number = roll.number
+    def _flush(self) -> int:
+        reached_us = self._shut_us or self._last_us
+        count = len(self._pending)
+        waiting = self._pending[:count]
+        del self._pending[:count]
+        self._store.store(waiting, self._saved_us)
+        self._saved_us = max(self._saved_us, reached_us)
+        return self.saved_ms
 
     def close(self) -> None:
-        """Flush and close; a second time does nothing. Blocks. Raises OSError when the disk refuses."""
+        """Flush and close; a second time does nothing. Blocks. Raises as `flush`."""
         if self._closed:
             return
         self.flush()
+        if self.go_on() is not None:
+            self.flush()
         with self._store_lock:
             self._closed = True
-            if self._file is not None:
-                self._file.finish()
-                self._file = None
-            os.close(self._lock_fd)
+            self._store.close()
 
     def abandon(self) -> None:
         """Close without writing what still waits, so that somebody else may go on."""
@@ -412,26 +332,4 @@ class JournalWriter:
             if self._closed:
                 return
             self._closed = True
-            if self._file is not None:
-                self._file.give_up()
-                self._file = None
-            os.close(self._lock_fd)
-
-
-def _next_parts(waiting: list[bytes | _Roll]) -> list[bytes]:
-    """Return whole records before the next segment's start, as many as are sealed at a time; at least one.
-
-    A record stands there in one part or, a packet, in two; a part may also be several whole packet records.
-    """
-    parts: list[bytes] = []
-    size = missing = 0
-    for item in waiting:
-        if isinstance(item, _Roll) or (size > CHUNK_BYTES_MAX and not missing):
-            break
-        if missing:
-            missing -= len(item)
-        elif item:
-            missing = max(0, RECORD_HEAD.size + int(RECORD_HEAD.unpack_from(item)[0]) - len(item))
-        parts.append(item)
-        size += len(item)
-    return parts
+            self._store.close()

@@ -24,6 +24,7 @@ FORMAT = "jiefang-journal-1"
 RECORD_HEAD = struct.Struct(">IB")
 PACKET_HEAD = struct.Struct(">HQ")
 EVENT_HEAD = struct.Struct(">Q")
+PACKET_RECORD = struct.Struct(RECORD_HEAD.format + PACKET_HEAD.format.lstrip(">"))
 SEALED_FORMAT = "jiefang-journal-2"
 SEALED_HEAD = struct.Struct(">QQII")
 SEALED_BYTES_MAX = 4 << 20

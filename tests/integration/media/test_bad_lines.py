@@ -13,9 +13,8 @@ import pytest
 from aiortc import rtcrtpreceiver
 from aiortc.rtp import RtpPacket, unwrap_rtx
 
-from records import journal as journal_module
 from records.clock import SteadyClock
-from records.journal import JournalFault, JournalWriter, read_journal
+from records.journal import JournalError, JournalFault, JournalWriter, read_journal
 from signaling.media.codecs import OPUS, VP8
 from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
 from signaling.media.link import Link
@@ -113,6 +112,13 @@ async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
         await host.join()
         await applicant.join()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
+        assert applicant.pc is not None
+        _, camera = applicant.pc.getSenders()
+        told = [each for each in (await camera.getStats()).values() if each.type == "remote-inbound-rtp"]
+    # That the host's line loses is told to everybody, and no reason for the applicant to send less: it was mended.
+    losses = [event.people["host"].loss_pct for event in plane.events if isinstance(event, StatsMeasured)]
+    assert max(losses) > 3
+    assert [each.packetsLost for each in told] == [0]
     # The very last may still have been asked for when the camera went.
     assert len(dropped) > 10
     assert len(dropped - mended) <= 2
@@ -210,7 +216,7 @@ async def test_a_disk_that_refuses_is_told_and_nothing_is_lost_when_it_comes_bac
         def refuse(fd: int, data: bytes) -> int:
             raise OSError(errno.ENOSPC, "no space")
 
-        monkeypatch.setattr(journal_module.os, "write", refuse)
+        monkeypatch.setattr(os, "write", refuse)
         await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
         monkeypatch.undo()
         saved = len(plane.of_kind(JournalFlushed))
@@ -263,5 +269,5 @@ async def test_figures_are_told_every_second(plane: Plane) -> None:
 
 
 async def test_a_second_life_cannot_write_into_a_journal_that_is_open(plane: Plane) -> None:
-    with pytest.raises(journal_module.JournalError):
+    with pytest.raises(JournalError):
         JournalWriter.open(plane.directory, HEARING, clock=SteadyClock())

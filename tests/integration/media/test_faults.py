@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from records import journal as journal_module
 from records.clock import SystemClock
 from records.journal import JournalWriter
 from signaling.media import recorder, relay, worker
@@ -91,11 +90,11 @@ async def test_a_hearing_that_ends_on_a_full_disk_lets_the_journal_go(
     def refuse(fd: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(journal_module.os, "write", refuse)
+    monkeypatch.setattr(os, "write", refuse)
     plane.worker.record_event(HEARING, {"event": "Said"})
     await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
     await plane.worker.close_hearing(HEARING)
-    monkeypatch.setattr(journal_module.os, "write", real_write)
+    monkeypatch.setattr(os, "write", real_write)
     JournalWriter.open(tmp_path, HEARING, clock=SystemClock()).close()
     await plane.worker.stop()
 

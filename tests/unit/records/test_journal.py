@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from records import journal as journal_module
 from records.clock import FixedClock
 from records.journal import (
     Event,
@@ -27,6 +27,7 @@ from records.journal import (
     segments,
 )
 from records.journal_reading import read_segment
+from records.manifests import Gap, survey
 
 TEN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 TEN_US = int(TEN.timestamp()) * 1_000_000
@@ -55,7 +56,7 @@ def packets(directory: Path) -> list[bytes]:
 
 def crash(writer: JournalWriter) -> None:
     """Die as a killed process does: nothing more is written, the lock is gone."""
-    os.close(writer._lock_fd)
+    os.close(writer._store._lock_fd)
 
 
 def test_what_was_written_is_read_in_order_with_its_times(tmp_path: Path, clock: FixedClock) -> None:
@@ -249,7 +250,7 @@ def test_a_full_disk_loses_nothing_once_there_is_space_again(
             return real_write(fd, data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(journal_module.os, "write", write_some_then_refuse)
+    monkeypatch.setattr(os, "write", write_some_then_refuse)
     with pytest.raises(OSError, match="no space"):
         writer.flush()
     assert writer.saved_ms == 0
@@ -269,7 +270,7 @@ def test_a_disk_that_refuses_a_new_file_gets_it_at_the_next_flush(
     def refuse(fd: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(journal_module.os, "write", refuse)
+    monkeypatch.setattr(os, "write", refuse)
     with pytest.raises(OSError, match="no space"):
         writer.flush()
     assert segments(tmp_path) == []
@@ -279,17 +280,136 @@ def test_a_disk_that_refuses_a_new_file_gets_it_at_the_next_flush(
     assert faults(tmp_path) == []
 
 
-def test_what_waits_for_the_disk_is_bounded(tmp_path: Path, clock: FixedClock) -> None:
+def fill(writer: JournalWriter, number: int) -> int:
+    """Write until the memory is full; return how many packets were taken."""
+    taken = 0
+    with pytest.raises(JournalFull):
+        while True:
+            writer.write_packet(number, TEN_US, bytes(1 << 16))
+            taken += 1
+    return taken
+
+
+def test_what_waits_for_the_disk_is_bounded_and_what_is_lost_is_one_hole(tmp_path: Path, clock: FixedClock) -> None:
     writer = open_journal(tmp_path, clock)
     number = declare(writer)
-    big = bytes(1 << 16)
+    taken = fill(writer, number)
+    assert writer.room_left == 0
+    clock.advance(1)
     with pytest.raises(JournalFull):
-        for _ in range(1000):
-            writer.write_packet(number, TEN_US, big)
+        writer.write_packet(number, TEN_US + 1_000_000, b"small, but in the middle of the hole")
+    writer.write_event({"event": "SeatLeft"})
+    late = declare(writer, "sun", "video")
+    assert writer.go_on() is None, "not before everything that waits is stored"
     writer.flush()
-    writer.write_packet(number, TEN_US, b"there is room again")
+    clock.advance(4)
+    assert writer.go_on() == (0, 5000)
+    writer.write_packet(late, TEN_US + 5_000_000, b"there is room again")
     writer.close()
-    assert packets(tmp_path)[-1] == b"there is room again"
+    assert packets(tmp_path)[taken:] == [b"there is room again"]
+    assert faults(tmp_path) == []
+    (told,) = [record for record in read_journal(tmp_path) if isinstance(record, Event)]
+    assert told == Event(TEN_US + 1_000_000, {"event": "SeatLeft"})
+    assert survey(tmp_path).gaps == (Gap(0, 5000),)
+
+
+def test_events_that_find_no_room_either_are_refused(tmp_path: Path, clock: FixedClock) -> None:
+    writer = open_journal(tmp_path, clock)
+    fill(writer, declare(writer))
+    with pytest.raises(JournalFull):
+        for _ in range(100):
+            writer.write_event({"event": "x" * 20_000})
+    writer.close()
+    assert faults(tmp_path) == []
+
+
+def test_a_journal_that_ends_in_a_hole_keeps_the_events_of_it(tmp_path: Path, clock: FixedClock) -> None:
+    writer = open_journal(tmp_path, clock)
+    fill(writer, declare(writer))
+    writer.write_event({"event": "HearingEnded"})
+    writer.close()
+    assert any(isinstance(record, Event) for record in read_journal(tmp_path))
+
+
+def test_a_sync_that_failed_is_not_believed_the_second_time(
+    tmp_path: Path, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = open_journal(tmp_path, clock)
+    number = declare(writer)
+    writer.write_packet(number, TEN_US, b"safe")
+    writer.flush()
+    safe = (tmp_path / "segment-000001.jfj").stat().st_size
+
+    def forget(fd: int) -> None:
+        os.ftruncate(fd, safe)  # the system drops the pages that it could not write, and says so once
+        monkeypatch.undo()
+        raise OSError(errno.EIO, "the disk did not answer")
+
+    monkeypatch.setattr(os, "fdatasync", forget)
+    writer.write_packet(number, TEN_US, b"nearly lost")
+    with pytest.raises(OSError, match="did not answer"):
+        writer.flush()
+    assert writer.saved_ms == 0
+    writer.write_packet(number, TEN_US, b"after")
+    writer.close()
+    assert packets(tmp_path) == [b"safe", b"nearly lost", b"after"]
+    assert faults(tmp_path) == []
+
+
+def test_a_directory_that_went_away_is_noticed_at_the_next_flush_and_gone_on_in_when_it_is_back(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    writer = open_journal(tmp_path / "h1", clock)
+    number = declare(writer)
+    writer.write_packet(number, TEN_US, b"before")
+    writer.flush()
+    (tmp_path / "h1").rename(tmp_path / "away")
+    writer.write_packet(number, TEN_US + 1_000_000, b"while it was away")
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            writer.flush()
+    shutil.copytree(tmp_path / "away", tmp_path / "h1")  # another volume, with the same on it
+    writer.write_packet(number, TEN_US + 2_000_000, b"after")
+    writer.close()
+    assert packets(tmp_path / "h1") == [b"before", b"while it was away", b"after"]
+    assert faults(tmp_path / "h1") == []
+    with pytest.raises(JournalError, match="journal_closed"):
+        writer.write_packet(number, TEN_US, b"no more")
+
+
+def test_a_directory_that_is_gone_for_good_is_made_anew_only_when_told_and_what_is_missing_shows(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    writer = open_journal(tmp_path / "h1", clock)
+    number = declare(writer)
+    for second in range(15):
+        writer.write_packet(number, TEN_US + second * 1_000_000, b"lost")
+    writer.flush()
+    shutil.rmtree(tmp_path / "h1")
+    writer.write_packet(number, TEN_US + 16_000_000, b"kept in memory")
+    with pytest.raises(FileNotFoundError):
+        writer.flush()
+    assert not (tmp_path / "h1").exists()
+    writer.begin_anew()
+    writer.close()
+    assert packets(tmp_path / "h1") == [b"kept in memory"]
+    assert [path.name for path in sorted((tmp_path / "h1").glob("*.jfj"))] == ["segment-000003.jfj"]
+    assert [fault.code for fault in faults(tmp_path / "h1")] == ["segment_missing", "chain_broken"]
+
+
+def test_a_segment_that_vanished_before_anything_of_it_was_confirmed_is_begun_again(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    writer = open_journal(tmp_path / "h1", clock)
+    number = declare(writer)
+    (tmp_path / "h1").rename(tmp_path / "away")
+    writer.write_packet(number, TEN_US, b"first")
+    with pytest.raises(FileNotFoundError):
+        writer.flush()
+    (tmp_path / "away").rename(tmp_path / "h1")
+    writer.close()
+    assert packets(tmp_path / "h1") == [b"first"]
+    assert faults(tmp_path / "h1") == []
 
 
 def test_a_wall_clock_set_back_does_not_move_the_recording_back(tmp_path: Path, clock: FixedClock) -> None:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from records import journal as journal_module
 from records.clock import FixedClock
 from records.journal import Event, JournalError, JournalFault, JournalWriter, Packet, Source, read_journal
 from records.journal_reading import RECORD_BYTES_MAX, KeyedJournal, Sealed, SegmentStart, read_segment, with_key
@@ -55,7 +54,7 @@ def speak(directory: Path, clock: FixedClock, *, packets: int = 3, seat_id: str 
 
 def die(writer: JournalWriter) -> None:
     """End as a killed process does."""
-    os.close(writer._lock_fd)
+    os.close(writer._store._lock_fd)
 
 
 def opened(directory: Path, *master: bytes) -> list[bytes]:
@@ -121,10 +120,10 @@ def test_a_disk_that_refuses_loses_nothing_and_no_nonce_is_used_twice(
         written.append(bytes(data))
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(journal_module.os, "write", refuse)
+    monkeypatch.setattr(os, "write", refuse)
     with pytest.raises(OSError, match="No space"):
         writer.flush()
-    monkeypatch.setattr(journal_module.os, "write", real)
+    monkeypatch.setattr(os, "write", real)
     writer.close()
     assert opened(journal, OLD)[-1] == b"late"
     (refused,) = written
