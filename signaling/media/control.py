@@ -65,7 +65,10 @@ class Control:
                 # Of sound only: the pieces of a picture share a time stamp, so that their jitter says little.
                 jitter_ms = 1000 * block.jitter / CODECS[OPUS].clock_rate
                 person.jitter_heard_ms[block.ssrc] = min(jitter_ms, JITTER_MS_MAX)
-            sender.link.send_rtcp(rtp.make_receiver_report(reporter, [block.data]))
+            # What is mended from here is no business of the sender's: a browser that is told of it sends less.
+            mended = person.takes_repairs(sender.streams[block.ssrc])
+            told = rtp.without_loss(block.data) if mended else block.data
+            sender.link.send_rtcp(rtp.make_receiver_report(reporter, [told]))
 
     def _asked_again(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
         ssrc = rtp.target_of(part)

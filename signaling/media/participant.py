@@ -187,6 +187,10 @@ class Participant:
         """Tell whether a stream's packets go to this seat with nothing changed but their transport-wide number."""
         return stream.payload_type != RED or stream.ssrc not in self.plain
 
+    def takes_repairs(self, stream: Stream) -> bool:
+        """Tell whether what is lost of a stream goes to this seat again in repair packets."""
+        return REPAIRS.get(stream.payload_type) in self.accepts.get(stream.ssrc, ())
+
     def forward(self, stream: Stream, sequence: int, data: bytes, numbered: int, at: float) -> None:
         """Send one of another seat's packets to this one. `numbered`: where the sender's own number stands, or -1."""
         if self.transport_wide:

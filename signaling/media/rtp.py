@@ -245,6 +245,11 @@ def make_receiver_report(reporter: int, blocks: Iterable[bytes]) -> bytes:
     return struct.pack(">BBHI", 0x80 | len(content) // 24, RECEIVER_REPORT, 1 + len(content) // 4, reporter) + content
 
 
+def without_loss(block: bytes) -> bytes:
+    """Return a report block (24 bytes) in which nothing was lost, with its times and jitter as they were."""
+    return block[:4] + bytes(4) + block[8:]
+
+
 def bare_sender_report(part: RtcpPart) -> bytes | None:
     """Return a sender report without its report blocks (they concern others), or None when it is cut."""
     if len(part.data) < 28:

@@ -80,6 +80,13 @@ def test_a_receiver_report_block_is_read_and_passed_on_whole() -> None:
     assert parsed == reference.RtcpRrPacket(9, [block])
 
 
+def test_a_report_of_what_was_mended_keeps_its_times() -> None:
+    block = reference.RtcpReceiverInfo(42, 64, 5, 6, 7, 0x11223344, 0x10000)
+    (parsed,) = reference.RtcpPacket.parse(rtp.make_receiver_report(9, [rtp.without_loss(bytes(block))]))
+    mended = reference.RtcpReceiverInfo(42, 0, 0, 6, 7, 0x11223344, 0x10000)
+    assert parsed == reference.RtcpRrPacket(9, [mended])
+
+
 @pytest.mark.parametrize(
     ("payload", "begins", "keyframe", "data"),
     [
