@@ -20,7 +20,7 @@ from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, Sta
 from signaling.media.link import Link
 from signaling.media.playback import remux
 from signaling.media.rtp import is_rtcp, read_head
-from tests.integration.media.peers import HEARING, Peer, Plane, lose, open_plane, video_numbers
+from tests.integration.media.peers import HEARING, MovingPicture, Peer, Plane, lose, open_plane, video_numbers
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
         await applicant.join()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
         assert applicant.pc is not None
-        _, camera = applicant.pc.getSenders()
+        camera = next(one for one in applicant.pc.getSenders() if isinstance(one.track, MovingPicture))
         told = [each for each in (await camera.getStats()).values() if each.type == "remote-inbound-rtp"]
     # That the host's line loses is told to everybody, and no reason for the applicant to send less: it was mended.
     losses = [event.people["host"].loss_pct for event in plane.events if isinstance(event, StatsMeasured)]
