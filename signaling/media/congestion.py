@@ -9,6 +9,7 @@ below 50 ms it grows 10 % a second.
 draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
+import math
 import struct
 from array import array
 from collections import deque
@@ -228,6 +229,7 @@ class Downlink:
             sent_number=address_of(self._sent_number),
             sent_at=address_of(self._sent_at),
             sent_size=address_of(self._sent_size),
+            quickest=math.inf,
         )
         self._heard: deque[tuple[RtcpPart, float]] = deque()
         self._lowest: deque[tuple[float, float]] = deque()
@@ -259,7 +261,9 @@ class Downlink:
             self.weigh()
 
     def weigh(self) -> None:
-        """Move the cap by what was heard."""
+        """Move the cap by what was heard, here or by the express lane."""
+        if self.state.heard.packets:
+            self._take_heard()
         while self._heard:
             self.told(*self._heard.popleft())
 
@@ -278,26 +282,44 @@ class Downlink:
                 sent_number[place] = -1
                 arrival = arrival_us / 1e6
                 came.append((arrival, arrival - sent_at[place], sent_size[place]))
-        if not came and not lost:
-            return
-        self._told.append((at, lost, len(came)))
-        _forget(self._told, at - 1.0)
-        total = sum(entry[1] + entry[2] for entry in self._told)
-        self.loss_pct = 100 * sum(entry[1] for entry in self._told) / total
+        if came or lost:
+            self._count(at, lost, len(came), sum(size for _, _, size in came))
         if came:
-            self._arrived.append((at, sum(size for _, _, size in came)))
-            _forget(self._arrived, at - 1.0)
             self._move(self._queue_s(came, at), at)
 
-    def _queue_s(self, came: list[tuple[float, float, int]], at: float) -> float:
-        """Return how much longer packets are under way than the quickest of the last 20 s; note those that queued."""
-        lowest = min(delay for _, delay, _ in came)
+    def _take_heard(self) -> None:
+        """Do as `told` does, with feedback by which all came and the last packet had not stood in a queue."""
+        heard = self.state.heard
+        at, packets = heard.at, heard.packets
+        heard.packets = 0
+        self._count(at, 0, packets, heard.bytes)
+        quickest = self._quickest(heard.lowest, at)
+        self._queued.clear()
+        self._queued.append((heard.arrival, heard.size))
+        self._move(heard.delays / packets - quickest, at)
+
+    def _count(self, at: float, lost: int, came: int, size: int) -> None:
+        self._told.append((at, lost, came))
+        _forget(self._told, at - 1.0)
+        all_lost = sum(entry[1] for entry in self._told)
+        self.loss_pct = 100 * all_lost / sum(entry[1] + entry[2] for entry in self._told) if all_lost else 0.0
+        if came:
+            self._arrived.append((at, size))
+            _forget(self._arrived, at - 1.0)
+
+    def _quickest(self, lowest: float, at: float) -> float:
+        """Return the shortest delay of the last 20 s, of which `lowest` is the latest."""
         while self._lowest and self._lowest[-1][1] >= lowest:
             self._lowest.pop()
         self._lowest.append((at, lowest))
         while self._lowest[0][0] < at - 20:
             self._lowest.popleft()
-        quickest = self._lowest[0][1]
+        self.state.quickest = self._lowest[0][1]
+        return self._lowest[0][1]
+
+    def _queue_s(self, came: list[tuple[float, float, int]], at: float) -> float:
+        """Return how much longer packets are under way than the quickest of the last 20 s; note those that queued."""
+        quickest = self._quickest(min(delay for _, delay, _ in came), at)
         if came[-1][1] - quickest < QUEUE_NONE_S:
             # Whatever stood in the queue before it has passed: nearly always all there is to say.
             self._queued.clear()

@@ -65,6 +65,14 @@ struct intake { /* of one hearing: whole records for its journal */
     double anchor_s;   /* ... is this monotonic second */
 };
 
+struct heard { /* what one receiver's feedback told since Python last looked */
+    double at;             /* when the last of it came */
+    double arrival, delay; /* of the last packet that it tells of: by the receiver's clock, and against ours */
+    double lowest, delays; /* the shortest of these delays, and all of them together */
+    uint32_t packets, bytes;
+    uint32_t size; /* of the last packet */
+};
+
 struct downlink { /* the way to one receiver */
     void *session;
     int32_t socket;
@@ -75,6 +83,8 @@ struct downlink { /* the way to one receiver */
     uint16_t *sent_size;
     uint16_t number; /* the next transport-wide number */
     uint16_t counted; /* whether it wants such numbers at all */
+    double quickest;  /* the shortest delay of late */
+    struct heard heard;
     uint32_t queued;
     struct iovec queue[QUEUE_MAX];
 };
@@ -112,6 +122,7 @@ struct uplink { /* the way from one sender */
     uint32_t flows_count, ssrcs_count;
     struct flow *flows[FLOWS_MAX];
     uint32_t ssrcs[SSRCS_MAX]; /* under which something authentic came */
+    struct downlink *back;     /* the way to the same person */
 };
 
 struct handed_up {
@@ -527,6 +538,9 @@ static int carry(struct express *x, struct uplink *uplink, const uint8_t *packet
     return 1;
 }
 
+#define QUEUE_NONE_S 0.05 /* as signaling/media/congestion.py has it */
+#define REFERENCE_S 0.064
+#define TICK_S 0.00025
 #define RTCP_SENDER_REPORT 200
 #define RTCP_DESCRIPTION 202
 #define RTCP_TRANSPORT_FEEDBACK 205
@@ -543,6 +557,49 @@ static int can_wait(const uint8_t *control, int length)
         control += size;
         length -= size;
     }
+    return 1;
+}
+
+/* Take transport-wide feedback by which everything came, each soon after the one before, and the last without having
+ * stood in a queue: nearly always (draft-holmer-rmcat-transport-wide-cc-extensions-01, section 3.1). 0 when it is not
+ * that, and then nothing was done. */
+int express_hear(struct downlink *from, const uint8_t *control, int length, double at)
+{
+    if (!from || !from->counted || length < 22 || control[1] != RTCP_TRANSPORT_FEEDBACK ||
+        (control[0] & 0x1F) != TRANSPORT_WIDE_FORM || 4 * (read16(control + 2) + 1) != length)
+        return 0;
+    uint16_t first = read16(control + 12), count = read16(control + 14);
+    if (count >= 0x2000 || read16(control + 20) != (0x2000 | count) || length < 22 + count)
+        return 0;
+    struct heard told = {.at = at};
+    double arrival = (double)(read32(control + 16) >> 8) * REFERENCE_S;
+    for (uint16_t i = 0; i < count; i++) {
+        uint16_t number = (uint16_t)(first + i);
+        uint32_t place = number % SENT_KEPT;
+        arrival += control[22 + i] * TICK_S;
+        if (from->sent_number[place] != number)
+            continue;
+        told.arrival = arrival;
+        told.delay = arrival - from->sent_at[place];
+        told.size = from->sent_size[place];
+        told.delays += told.delay;
+        told.bytes += told.size;
+        if (!told.packets++ || told.delay < told.lowest)
+            told.lowest = told.delay;
+    }
+    if (!told.packets || told.delay - (told.lowest < from->quickest ? told.lowest : from->quickest) >= QUEUE_NONE_S)
+        return 0;
+    for (uint16_t i = 0; i < count; i++)
+        if (from->sent_number[(uint16_t)(first + i) % SENT_KEPT] == (uint16_t)(first + i))
+            from->sent_number[(uint16_t)(first + i) % SENT_KEPT] = -1;
+    if (from->heard.packets) {
+        told.packets += from->heard.packets;
+        told.bytes += from->heard.bytes;
+        told.delays += from->heard.delays;
+        if (from->heard.lowest < told.lowest)
+            told.lowest = from->heard.lowest;
+    }
+    from->heard = told;
     return 1;
 }
 
@@ -590,7 +647,7 @@ static void take(struct express *x, int socket, uint32_t i, double at)
         return;
     }
     uplink->heard = 1;
-    if (control || !carry(x, uplink, packet, length, at))
+    if (control ? !express_hear(uplink->back, packet, length, at) : !carry(x, uplink, packet, length, at))
         hand_up(x, i, control ? RTCP : RTP, uplink->id, length);
 }
 
@@ -710,6 +767,7 @@ void express_free(struct express *x) { free(x); }
 uint32_t express_layout(uint32_t which)
 {
     const uint32_t sizes[] = {sizeof(struct intake), sizeof(struct downlink), sizeof(struct flow),
-                              sizeof(struct uplink), sizeof(struct handed_up), offsetof(struct express, handed_bytes)};
+                              sizeof(struct uplink), sizeof(struct handed_up), sizeof(struct heard),
+                              offsetof(struct express, handed_bytes)};
     return which < sizeof sizes / sizeof *sizes ? sizes[which] : 0;
 }

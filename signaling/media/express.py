@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pylibsrtp._binding import ffi, lib
 
-from signaling.media.shared_state import ADDRESS_BYTES, DownlinkState, FlowState, Intake, UplinkState
+from signaling.media.shared_state import ADDRESS_BYTES, DownlinkState, FlowState, Heard, Intake, UplinkState
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class _Express(ctypes.Structure):
     )
 
 
-_LAYOUT = (Intake, DownlinkState, FlowState, UplinkState, _HandedUp, _Express)
+_LAYOUT = (Intake, DownlinkState, FlowState, UplinkState, _HandedUp, Heard, _Express)
 _COUNTED = tuple(name for name, _ in _Counts._fields_ if name != "any")
 
 

@@ -56,6 +56,7 @@ class Lanes:
             if state.flows_count < FLOWS_MAX and self._lay(exchange, stream):
                 state.flows[state.flows_count] = ctypes.pointer(stream.flow)
                 state.flows_count += 1
+        state.back = ctypes.pointer(person.downlink.state)
         state.session = session.address
         state.socket = way.descriptor
         write_address(state.address, way.address)

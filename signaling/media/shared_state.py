@@ -51,8 +51,25 @@ class Intake(ctypes.Structure):
     )
 
 
+class Heard(ctypes.Structure):
+    """What one receiver's feedback told, all of it good, since the last look: when it came last (`at`); of the last
+    packet that it tells of its arrival by the receiver's clock, its delay (that against our clock) and its size; the
+    lowest delay and the sum of `delays`, in seconds; how many packets and bytes."""
+
+    _fields_ = (
+        ("at", ctypes.c_double),
+        ("arrival", ctypes.c_double),
+        ("delay", ctypes.c_double),
+        ("lowest", ctypes.c_double),
+        ("delays", ctypes.c_double),
+        ("packets", ctypes.c_uint32),
+        ("bytes", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+    )
+
+
 class DownlinkState(ctypes.Structure):
-    """The way to one receiver, and what went there under which transport-wide number."""
+    """The way to one receiver, what went there under which transport-wide number, and what it told of that."""
 
     _fields_ = (
         ("session", ctypes.c_void_p),
@@ -64,6 +81,8 @@ class DownlinkState(ctypes.Structure):
         ("sent_size", ctypes.c_void_p),
         ("number", ctypes.c_uint16),
         ("counted", ctypes.c_uint16),
+        ("quickest", ctypes.c_double),
+        ("heard", Heard),
         ("queued", ctypes.c_uint32),
         ("queue", _Part * QUEUE_MAX),
     )
@@ -118,6 +137,7 @@ class UplinkState(ctypes.Structure):
         ("ssrcs_count", ctypes.c_uint32),
         ("flows", ctypes.POINTER(FlowState) * FLOWS_MAX),
         ("ssrcs", ctypes.c_uint32 * SSRCS_MAX),
+        ("back", ctypes.POINTER(DownlinkState)),
     )
 
 
