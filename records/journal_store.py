@@ -10,8 +10,8 @@ import fcntl
 import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -323,6 +323,33 @@ class JournalStore:
         os.close(self._lock_fd)
 
 
+class JournalInUse(JournalError):
+    """Somebody writes, or seals, this journal just now."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("journal_in_use", str(directory))
+
+
+@contextmanager
+def at_rest(directory: Path) -> Iterator[None]:
+    """Keep a journal from being written to for a while. Blocking. Raises JournalInUse; OSError when it is not there."""
+    lock_fd = _open_lock(directory)
+    try:
+        _locked(lock_fd, directory)
+        yield
+    finally:
+        os.close(lock_fd)
+
+
+def is_at_rest(directory: Path) -> bool:
+    """Tell whether nobody writes to a journal now. Blocking. Raises OSError when it is not there."""
+    try:
+        with at_rest(directory):
+            return True
+    except JournalInUse:
+        return False
+
+
 def _open_lock(directory: Path) -> int:
     return os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
 
@@ -331,7 +358,7 @@ def _locked(lock_fd: int, directory: Path) -> int:
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise JournalError("journal_in_use", str(directory)) from None
+        raise JournalInUse(directory) from None
     return lock_fd
 
 

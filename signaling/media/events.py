@@ -16,8 +16,9 @@ class MediaRefused(Exception):
 
     Codes: `hearing_unknown`, `hearing_open` (opened twice), `seat_unknown`, `seats_full`, `answer_stale` (not the
     outstanding offer's), `answer_unreadable`, `answer_insecure` (no fingerprint, another one, or not DTLS-SRTP),
-    `answer_ssrc_taken`; the journal's (`journal_in_use`, `journal_full`, ...) and `disk_refused`; and of the processes
-    `no_worker` (none runs), `worker_died`, `worker_busy`, `port_taken`, `not_listening`, `internal`.
+    `answer_ssrc_taken`; the journal's (`journal_in_use`, `journal_full`, ...), `journal_unwritten` (closed, but
+    not on the disk yet) and those of `JournalTrouble`; and of the processes `no_worker` (none runs), `worker_died`,
+    `worker_busy`, `port_taken`, `not_listening`, `internal`.
     """
 
     def __init__(self, code: str) -> None:
@@ -125,7 +126,7 @@ class StatsMeasured(msgspec.Struct, frozen=True, tag=True):
 
 
 class JournalFlushed(msgspec.Struct, frozen=True, tag=True):
-    """Once a second: where the recording stands, and up to where it is on the disk."""
+    """Once a second: where the recording stands, and up to where it is on the disk; also while that does not move."""
 
     hearing_id: str
     elapsed_ms: int
@@ -133,14 +134,26 @@ class JournalFlushed(msgspec.Struct, frozen=True, tag=True):
 
 
 class JournalTrouble(msgspec.Struct, frozen=True, tag=True):
-    """Something could not be journaled within 2 s: the recording has, or may get, a hole. Told once per trouble; the
-    next JournalFlushed says that it is over.
+    """What arrives was not on the disk within 2 s. Told when that begins and when it changes; JournalMended ends it.
 
-    Errors: `disk_slow`, `disk_refused`, `journal_full`.
+    `error`: `disk_full`, `disk_gone` (deleted, unmounted, unplugged), `disk_read_only`, `disk_failed`, `disk_slow`.
+    `saved_ms`: everything before is on the disk. What came since waits in memory, which holds it for about `room_s`
+    seconds more (None: not known yet); when `losing`, no more of it: from here on packets are lost.
     """
 
     hearing_id: str
     error: str
+    saved_ms: int = 0
+    room_s: int | None = None
+    losing: bool = False
+
+
+class JournalMended(msgspec.Struct, frozen=True, tag=True):
+    """What waited is on the disk. `lost`: from when to when nothing was recorded, in milliseconds of the recording."""
+
+    hearing_id: str
+    elapsed_ms: int
+    lost: tuple[int, int] | None = None
 
 
 class HearingMoved(msgspec.Struct, frozen=True, tag=True):
@@ -168,6 +181,7 @@ MediaEvent: TypeAlias = (
     | StatsMeasured
     | JournalFlushed
     | JournalTrouble
+    | JournalMended
     | HearingMoved
     | HearingLost
 )

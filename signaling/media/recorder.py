@@ -1,11 +1,13 @@
 """A silent participant: puts what everybody sends into the hearing's journal, and sees to it that it reaches the disk.
 
 Never blocks the loop: records go into memory, a thread writes and syncs them. What may wait there is bounded by the
-journal (`records.journal.PENDING_BYTES_MAX`); beyond it the newest records are dropped, counted, and told as trouble.
+journal (`records.journal.PENDING_BYTES_MAX`); beyond it the newest records are dropped and counted. A disk that is
+slow, full or gone is told at once, asked again at every turn, and told again when everything is well.
 """
 
 import asyncio
 import ctypes
+import errno
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -14,15 +16,39 @@ from concurrent.futures import Executor
 from records.journal import JournalError, JournalPosition, JournalWriter
 from records.journal_reading import Json
 from signaling.media.codecs import CODECS
-from signaling.media.events import JournalFlushed, JournalTrouble, MediaEvent
+from signaling.media.events import JournalFlushed, JournalMended, JournalTrouble, MediaEvent, MediaRefused
 from signaling.media.shared_state import INTAKE_BYTES, Intake
 
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.7
 TELL_S = 1.0
-SLOW_S = 2.0
-CLOSE_TRIES_MAX = 6
+SLOW_S = 1.3
+"""What arrived just after a flush began, and is not on the disk when the next takes so long, is two seconds late."""
+STEADY_S = 5.0
+"""A slow disk is well again when it was not slow for so long: nobody wants an alarm that comes and goes."""
+ROOM_STEP_S = 10
+CLOSE_WAIT_S_MAX = 5.0
+CLOSE_PATIENCE_S = 3600.0
+"""How long after its end a recording that the disk does not take is kept in memory and tried again."""
+
+_ERRORS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EROFS: "disk_read_only",
+    errno.ENOENT: "disk_gone",
+    errno.ENOTDIR: "disk_gone",
+    errno.ENODEV: "disk_gone",
+    errno.ENXIO: "disk_gone",
+    errno.ESTALE: "disk_gone",
+}
+
+
+def named(error: OSError | JournalError) -> str:
+    """Return what is the matter with the disk: a `JournalTrouble`'s error."""
+    if isinstance(error, JournalError | FileNotFoundError):
+        return "disk_gone"
+    return _ERRORS.get(error.errno or 0, "disk_failed")
 
 
 class Recorder:
@@ -36,8 +62,14 @@ class Recorder:
         self._hearing_id = hearing_id
         self._journal = journal
         self._on_event = on_event
-        self._trouble: str | None = None
-        self._stopping = asyncio.Event()
+        self._trouble: JournalTrouble | None = None
+        self._troubled_s = 0.0
+        self._filling: tuple[float, float] | None = None
+        self._lost: tuple[int, int] | None = None
+        self._stopping = False
+        self._woken = asyncio.Event()
+        self._asked: list[asyncio.Future[str | None]] = []
+        self._told_s = 0.0
         # One anchor for the hearing: a packet's arrival costs no look at the clock.
         self._anchor_us = journal.now_us()
         self._anchor_s = time.monotonic()
@@ -76,9 +108,8 @@ class Recorder:
         self._take_in()
         try:
             self._journal.write_packet(number, self._anchor_us + int((at - self._anchor_s) * 1e6), data)
-        except JournalError as error:
-            self.dropped += 1
-            self._tell_trouble(error.code)
+        except JournalError:
+            self._drop(1)
 
     def event(self, event: Mapping[str, Json]) -> JournalPosition:
         """Keep an event and return where it stands. Raises JournalError, or ValueError when it is not JSON."""
@@ -90,9 +121,8 @@ class Recorder:
         self._take_in()
         try:
             self._journal.write_event(event)
-        except JournalError as error:
-            self.dropped += 1
-            self._tell_trouble(error.code)
+        except JournalError:
+            self._drop(1)
 
     def _take_in(self) -> None:
         """Give the journal what the express lane has put into the intake."""
@@ -104,57 +134,144 @@ class Recorder:
         intake.used = intake.packets = 0
         try:
             self._journal.write_packets(records, intake.first_us, intake.last_us)
-        except JournalError as error:
-            self.dropped += packets
-            self._tell_trouble(error.code)
+        except JournalError:
+            self._drop(packets)
+
+    def _drop(self, packets: int) -> None:
+        self.dropped += packets
+        if self._trouble is None or not self._trouble.losing:
+            self._tell_trouble(self._trouble.error if self._trouble else "disk_slow")
 
     def position(self) -> JournalPosition:
         """Return where the recording stands."""
         return self._journal.position()
 
+    # --- Storing
+
     async def run(self) -> None:
         """Flush until `stop`, then close the journal. A disk that refuses is asked again at every turn."""
-        told_at = 0.0
-        while not self._stopping.is_set():
-            try:
-                async with asyncio.timeout(FLUSH_S):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass
-            if await self._store(self._journal.flush) and time.monotonic() - told_at >= TELL_S - FLUSH_S / 2:
-                told_at = time.monotonic()
-                position = self._journal.position()
-                self._on_event(JournalFlushed(self._hearing_id, position.elapsed_ms, self._journal.saved_ms))
-        for _ in range(CLOSE_TRIES_MAX):
-            if await self._store(self._journal.close):
+        while not self._stopping:
+            await self._rest(FLUSH_S)
+            asked, self._asked = self._asked, []
+            error = await self._store(self._journal.begin_anew if asked else self._journal.flush)
+            if error is None:
+                self._go_on()
+                self._mend(at_once=bool(asked))
+            self._answer(asked, error)
+            self._tell_position()
+        await self._close()
+
+    async def _close(self) -> None:
+        began_s = time.monotonic()
+        wait_s = FLUSH_S
+        while (error := await self._store(self._journal.close)) is not None:
+            self._answer(self._asked, error)
+            if time.monotonic() - began_s > CLOSE_PATIENCE_S:
+                logger.error("journal of hearing %s given up: %s", self._hearing_id, error)
+                self._journal.abandon()
                 return
-            await asyncio.sleep(FLUSH_S)
-        # The room was told of the trouble all along; what the disk would not take is gone.
-        self._journal.abandon()
+            await self._rest(wait_s)
+            wait_s = min(2 * wait_s, CLOSE_WAIT_S_MAX)
+        self._answer(self._asked, None)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
 
     def stop(self) -> None:
         """Let `run` end."""
-        self._stopping.set()
+        self._stopping = True
+        self._woken.set()
 
-    async def _store(self, store: Callable[[], int | None]) -> bool:
-        """Let a thread write; tell when it takes too long or fails. Returns whether everything is on the disk."""
+    async def record_again(self) -> None:
+        """Try at once to write what waits; where the journal's place is gone, at the place where its path leads now.
+
+        Raises MediaRefused with a `JournalTrouble`'s error when the disk still takes nothing.
+        """
+        outcome: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._asked.append(outcome)
+        self._woken.set()
+        error = await outcome
+        if error is not None:
+            raise MediaRefused(error)
+
+    def _answer(self, asked: list[asyncio.Future[str | None]], error: str | None) -> None:
+        for outcome in asked:
+            if not outcome.done():
+                outcome.set_result(error)
+        asked.clear()
+
+    async def _store(self, store: Callable[[], int | None]) -> str | None:
+        """Let a thread write; tell when it takes too long or fails. Returns what is the matter, if anything."""
         self._take_in()
         self._journal.now_us()
         storing = asyncio.get_running_loop().run_in_executor(self._threads, store)
+        done, _ = await asyncio.wait({storing}, timeout=SLOW_S)
+        while not done:
+            self._tell_trouble("disk_slow")
+            self._tell_position()
+            done, _ = await asyncio.wait({storing}, timeout=TELL_S)
         try:
-            done, _ = await asyncio.wait({storing}, timeout=SLOW_S)
-            if not done:
-                self._tell_trouble("disk_slow")
             await storing
-        except OSError as error:
-            logger.error("journal of hearing %s not written: %s", self._hearing_id, error)
-            self._tell_trouble("disk_refused")
-            return False
-        self._trouble = None
-        return True
+        except (OSError, JournalError) as error:
+            if self._trouble is None:
+                logger.error("journal of hearing %s not written: %s", self._hearing_id, error)
+            self._tell_trouble(named(error))
+            return named(error)
+        return None
+
+    def _go_on(self) -> None:
+        """End the hole, if there is one."""
+        hole = self._journal.go_on()
+        if hole is None:
+            return
+        self._lost = hole if self._lost is None else (self._lost[0], hole[1])
+        self.note({"event": "RecordingResumed", "from_ms": hole[0], "to_ms": hole[1], "packets": self.dropped})
+
+    # --- Telling
+
+    def _tell_position(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_s >= TELL_S - FLUSH_S / 2:
+            self._told_s = now_s
+            position = self._journal.position()
+            self._on_event(JournalFlushed(self._hearing_id, position.elapsed_ms, self._journal.saved_ms))
 
     def _tell_trouble(self, error: str) -> None:
-        """Tell once per kind of trouble, until something was saved again."""
-        if self._trouble != error:
-            self._trouble = error
-            self._on_event(JournalTrouble(self._hearing_id, error))
+        """Tell what is the matter, when it is news."""
+        self._troubled_s = time.monotonic()
+        before = self._trouble
+        saved_ms = self._journal.saved_ms if before is None else before.saved_ms
+        losing = self._journal.room_left <= 0
+        self._trouble = JournalTrouble(self._hearing_id, error, saved_ms, self._room_s(), losing)
+        if self._trouble != before:
+            self._on_event(self._trouble)
+        if before is None:
+            self.note({"event": "DiskTroubled", "error": error, "saved_ms": saved_ms})
+
+    def _room_s(self) -> int | None:
+        """Return for how long memory still holds what comes, by how fast it filled so far; in steps."""
+        left, now_s = self._journal.room_left, time.monotonic()
+        if self._filling is None:
+            self._filling = (left, now_s)
+        filled, took_s = self._filling[0] - left, now_s - self._filling[1]
+        if filled <= 0 or took_s < STEADY_S:
+            return None
+        return int(left * took_s / filled) // ROOM_STEP_S * ROOM_STEP_S
+
+    def _mend(self, *, at_once: bool) -> None:
+        """Tell that all is well, if it was not."""
+        trouble = self._trouble
+        if trouble is None:
+            return
+        if trouble.error == "disk_slow" and not at_once and time.monotonic() - self._troubled_s < STEADY_S:
+            return
+        lost, self._lost = self._lost, None
+        self._trouble, self._filling, self.dropped = None, None, 0
+        self.note({"event": "DiskMended", "error": trouble.error, "saved_ms": trouble.saved_ms})
+        self._on_event(JournalMended(self._hearing_id, self._journal.saved_ms, lost))
