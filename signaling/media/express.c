@@ -721,9 +721,10 @@ int express_wait(struct express *x, int elsewhere, double until)
         double left = until < 0 ? FOREVER : until - monotonic();
         if (left != FOREVER && left <= 0)
             return wait_for(rest, 1, 0) > 0;
+        double pause = came < PASS_MAX ? REST_S : 0; /* there is more: no time for rest */
         int ready;
         if (came)
-            ready = wait_for(rest, 1, left == FOREVER || left > REST_S ? REST_S : left);
+            ready = wait_for(rest, 1, left == FOREVER || left > pause ? pause : left);
         else
             ready = wait_for(x->waited_for, x->sockets_count + 1, left);
         if (ready < 0 || rest->revents)
