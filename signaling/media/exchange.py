@@ -1,11 +1,12 @@
 """Who sends what to whom in one hearing: looked up for every packet, worked out only when something changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from signaling.media.codecs import OFFERED
 from signaling.media.link import Link
 from signaling.media.participant import Participant
 from signaling.media.red import unwrap_red
+from signaling.media.resending import RepairSsrcs
 from signaling.media.rtp import RtpHead
 from signaling.media.stream import Stream
 
@@ -18,6 +19,7 @@ class Exchange:
         self.people: dict[str, Participant] = {}
         self.muted: set[str] = set()
         """Seats whose sound is dropped here. Stays with the seat when the link changes."""
+        self.repair_ssrcs = RepairSsrcs()
         self._by_link: dict[Link, Participant] = {}
         self._receivers: dict[int, list[Participant]] = {}
 
@@ -40,6 +42,11 @@ class Exchange:
         for other in self.people.values():
             if other is not person:
                 yield from other.streams.values()
+
+    def has_no_room_for(self, person: Participant, ssrcs: Collection[int]) -> bool:
+        """Tell whether one of somebody's SSRCs is another's, or the relay's own, or would make it so."""
+        others = {ssrc for other in self.people.values() if other is not person for ssrc in other.ssrcs()}
+        return not others.isdisjoint(ssrcs) or self.repair_ssrcs.clash(others.union(ssrcs))
 
     def formats_for(self, sender: Participant) -> tuple[int, ...]:
         """Return the payload types to ask of a camera: those that most of the others can show."""

@@ -7,7 +7,7 @@ pass, lost packets are asked for and sent again from here, keyframe requests are
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Protocol
 
 from records.journal import JournalError
@@ -29,7 +29,6 @@ from signaling.media.lanes import Lanes
 from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
-from signaling.media.resending import RepairSsrcs
 from signaling.media.sdp import Answer, Section, Transport, make_offer, read_answer
 from signaling.media.still import KeyframeGatherer
 from signaling.media.stream import Stream
@@ -85,7 +84,6 @@ class Hearing:
         self._lanes = Lanes(plane.express, recorder.intake, self._extraordinary)
         self._exchange = Exchange(self._lanes.close)
         self._control = Control(self._exchange, recorder)
-        self._repair_ssrcs = RepairSsrcs()
         self._offer_ids: dict[str, int] = {}
         self._gatherers: dict[int, list[KeyframeGatherer]] = {}
         self._unseen: Mapping[str, tuple[str, ...]] = {}
@@ -218,7 +216,7 @@ class Hearing:
             announced[section.ssrc] = kind
             if section.rtx_ssrc is not None:
                 repairs[section.rtx_ssrc] = section.ssrc
-        if self._taken(person, (*announced, *repairs)):
+        if self._exchange.has_no_room_for(person, (*announced, *repairs)):
             raise MediaRefused("answer_ssrc_taken")
         person.repairs = repairs
         at = time.monotonic()
@@ -229,15 +227,10 @@ class Hearing:
                 self._turn(streams[ssrc], person.formats[kind][0], at)
         person.streams = streams
 
-    def _taken(self, person: Participant, ssrcs: Collection[int]) -> bool:
-        """Tell whether one of somebody's SSRCs is another's, or the relay's own, or would make it so."""
-        others = {ssrc for other in self._exchange.people.values() if other is not person for ssrc in other.ssrcs()}
-        return not others.isdisjoint(ssrcs) or self._repair_ssrcs.clash(others.union(ssrcs))
-
     def _new_stream(self, person: Participant, kind: Kind, ssrc: int) -> Stream:
         payload_type = person.formats[kind][0]
         number = self._declare(person.seat_id, ssrc, payload_type)
-        repair_ssrc = self._repair_ssrcs.of(ssrc) if kind == "video" else None
+        repair_ssrc = self._exchange.repair_ssrcs.of(ssrc) if kind == "video" else None
         stream = Stream(person.seat_id, kind, ssrc, payload_type, number, repair_ssrc=repair_ssrc)
         if payload_type == RED:
             # Its pieces name the payload type that they are of: the journal must know that one too.
@@ -322,6 +315,9 @@ class Hearing:
         if stream is None or (head.payload_type != stream.payload_type and not self._turned(person, stream, head, at)):
             self._plane.drops["rtp_unexpected"] += 1
             return
+        if stream.came(head.sequence):
+            self._plane.drops["rtp_again"] += 1
+            return
         self._take(stream, head, data, numbered, at)
 
     def _repaired(self, person: Participant, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
@@ -366,7 +362,7 @@ class Hearing:
 
     def _name_stream(self, person: Participant, head: rtp.RtpHead) -> Stream | None:
         kind = next((kind for kind in person.unnamed if head.payload_type in person.formats[kind]), None)
-        if kind is None or self._taken(person, (head.ssrc,)):
+        if kind is None or self._exchange.has_no_room_for(person, (head.ssrc,)):
             return None
         try:
             stream = self._new_stream(person, kind, head.ssrc)

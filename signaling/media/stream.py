@@ -117,6 +117,11 @@ class Stream:
         self.flow.source = self.number
         self.flow.codec = _FLOW_CODECS.get(self.payload_type, _SOUND)
 
+    def came(self, sequence: int) -> bool:
+        """Tell whether a packet came before, whether itself or sent again: it must not go to anybody in two forms."""
+        late = self.flow.highest >= 0 and signed16(sequence - self.flow.highest) <= 0
+        return late and self._history.find(sequence) is not None
+
     def misses(self, sequence: int) -> bool:
         """Tell whether a packet is being asked for."""
         highest = self.flow.highest

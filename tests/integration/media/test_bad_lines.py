@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
+from aioice.ice import StunProtocol
 from aiortc import rtcrtpreceiver
 from aiortc.rtp import RtpPacket, unwrap_rtx
 
@@ -76,6 +77,43 @@ async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
     # The very last may still have been asked for when the camera went.
     missing = set(range(first, last - 5)) - numbers
     assert missing == set()
+
+
+async def test_what_comes_after_all_once_it_was_sent_again_goes_to_nobody_a_second_time(
+    way: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = way
+    late = every(5)
+    held: list[tuple[StunProtocol, bytes, tuple[str, int]]] = []
+    after_all: list[tuple[StunProtocol, bytes, tuple[str, int]]] = []
+    went = Counter[tuple[int, int]]()
+    send = StunProtocol.send_data
+
+    async def hold_back(self: StunProtocol, data: bytes, address: tuple[str, int]) -> None:
+        if data[1] & 0x7F != VP8 or not late(data):
+            await send(self, data, address)
+            return
+        held.append((self, data, address))
+        if len(held) > 3:
+            after_all.append(held.pop(0))
+            await send(*after_all[-1])
+
+    def watch(data: bytes) -> bool:
+        head = read_head(data) if 127 < data[0] < 192 and not is_rtcp(data) else None
+        if head is not None:
+            went[head.ssrc, head.sequence] += 1
+        return False
+
+    lose(monkeypatch, down=watch)
+    monkeypatch.setattr(StunProtocol, "send_data", hold_back)
+    async with Peer(plane, "host", camera=False) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        await applicant.join()
+        await plane.until(lambda: len(after_all) > 8, "packets came after all")
+        host.pictures.clear()
+        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 10, "host sees applicant")
+    assert set(went.values()) == {1}
+    assert plane.worker.drops["rtp_again"] > 3
 
 
 async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(

@@ -116,6 +116,16 @@ def test_the_history_is_bounded_and_holds_the_newest(camera: Stream) -> None:
     assert camera.sent_again((69_999 - HISTORY_MAX) & 0xFFFF) is None
 
 
+def test_what_came_before_is_known_whether_late_or_not(camera: Stream) -> None:
+    take(camera, 65530)
+    take(camera, 3)
+    assert camera.came(65530) and camera.came(3)
+    assert not camera.came(65535)
+    take(camera, 65535)
+    assert camera.came(65535)
+    assert not camera.came(4)
+
+
 def test_loss_is_counted_a_second_at_a_time(camera: Stream) -> None:
     take(camera, 1)
     take(camera, 5)
