@@ -1,0 +1,166 @@
+"""The express lane and the plain way are one: of the same datagrams they make the same."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from signaling.media import express
+from signaling.media.media_loop import MediaLoop
+from tests.integration.media.two_ways import (
+    Ask,
+    Change,
+    Double,
+    Form,
+    Late,
+    Move,
+    Mute,
+    Outcome,
+    Report,
+    Seat,
+    Send,
+    Step,
+    Strange,
+    differences,
+    hold,
+)
+
+EXAMPLES = 25
+STEPS_MAX = 24
+
+GAO, WANG, LI = Seat.GAO, Seat.WANG, Seat.LI
+seats = st.sampled_from(Seat)
+sends = st.builds(
+    Send,
+    seat=seats,
+    form=st.sampled_from(Form),
+    count=st.integers(1, 12),
+    longer=st.sampled_from((0, 0, 1, 7, 600, 1500)),
+    gap=st.sampled_from((0, 0, 0, 0, 1, 2, 5, 200)),
+)
+steps = st.one_of(
+    sends,
+    sends,
+    sends,
+    st.builds(Late, seat=seats, camera=st.booleans(), repaired=st.booleans()),
+    st.builds(Double, seat=seats),
+    st.builds(Strange, seat=seats, control=st.booleans(), authentic=st.booleans()),
+    st.builds(Mute, seat=seats, muted=st.booleans()),
+    st.builds(
+        Ask, seat=seats, of=seats, camera=st.booleans(), back=st.sampled_from(((0,), (1, 2, 5), (0, 63, 64, 255, 256)))
+    ),
+    st.builds(Report, seat=seats),
+    st.builds(Move, seat=seats),
+    st.sampled_from(Change),
+    st.just(Change.TURN),
+)
+
+A_WHOLE_HEARING: list[Step] = [
+    Send(GAO, Form.REDUNDANT_SOUND, count=5),
+    Send(GAO, Form.KEYFRAME, count=2),
+    Send(WANG, Form.SOUND, count=3),
+    Change.TURN,
+    Send(GAO, Form.REDUNDANT_SOUND, count=20),
+    Send(GAO, Form.PICTURE, count=20),
+    Send(GAO, Form.KEYFRAME, count=3, longer=600),
+    Send(GAO, Form.PICTURE, count=4, gap=3),
+    Change.TURN,
+    Late(GAO, camera=True),
+    Late(GAO, camera=True, repaired=True),
+    Ask(WANG, GAO, camera=True, back=(0, 1, 5, 8)),
+    Change.LI,
+    Send(GAO, Form.REDUNDANT_SOUND, count=4),
+    Send(GAO, Form.PICTURE, count=9),
+    Change.TURN,
+    Send(LI, Form.SOUND, count=4),
+    Send(GAO, Form.REDUNDANT_SOUND, count=3),
+    Change.TURN,
+    Send(GAO, Form.REDUNDANT_SOUND, count=3),
+    Send(LI, Form.SOUND, count=9),
+    Double(LI),
+    Send(GAO, Form.SOUND, count=3),
+    Strange(GAO, control=False, authentic=True),
+    Strange(GAO, control=True, authentic=False),
+    Mute(LI, muted=True),
+    Send(LI, Form.SOUND, count=3),
+    Change.TURN,
+    Send(LI, Form.SOUND, count=3),
+    Send(GAO, Form.SOUND, count=3),
+    Send(GAO, Form.SOUND_WITHOUT_EXTENSIONS, count=3),
+    Change.PAUSE,
+    Send(GAO, Form.REDUNDANT_SOUND, count=3),
+    Change.PAUSE,
+    Send(GAO, Form.REDUNDANT_SOUND, count=3),
+    Mute(LI, muted=False),
+    Change.TURN,
+    Send(LI, Form.SOUND, count=3),
+    Report(GAO),
+    Change.STILL,
+    Send(GAO, Form.KEYFRAME, count=3),
+    Change.STILL,
+    Change.TURN,
+    Send(GAO, Form.H264_PARAMETERS, count=3),
+    Change.TURN,
+    Send(GAO, Form.H264_PICTURE, count=30),
+    *[Send(GAO, Form.H264_PICTURE, count=20, longer=1300), Change.PAUSE] * 11,
+    Move(WANG),
+    Send(GAO, Form.H264_PICTURE, count=3),
+    Change.TURN,
+    Move(GAO),
+    Send(GAO, Form.H264_PICTURE, count=3),
+    Change.TURN,
+    Send(GAO, Form.H264_PICTURE, count=3, longer=1500),
+    Ask(WANG, GAO, camera=True, back=(0, 1, 2, 3)),
+    Send(WANG, Form.SOUND, count=3, longer=600),
+    Ask(GAO, WANG, camera=False, back=(0, 1, 2, 3)),
+    Change.LI,
+    Change.TURN,
+    Send(GAO, Form.REDUNDANT_SOUND, count=70),
+    Ask(WANG, GAO, camera=False, back=(0, 63, 64)),
+    Send(GAO, Form.H264_PICTURE, count=2, gap=200),
+    Change.TURN,
+    Send(GAO, Form.H264_PICTURE_GOES_ON, count=2),
+    Send(GAO, Form.H264_PARAMETERS),
+    Send(GAO, Form.H264_KEYFRAME),
+    Change.TURN,
+]
+
+
+def both_ways(taken: list[Step]) -> tuple[Outcome, Outcome]:
+    """Return what comes of the same steps by the express lane and by the plain way."""
+    with tempfile.TemporaryDirectory() as room, asyncio.Runner(loop_factory=MediaLoop) as runner:
+        return (
+            runner.run(hold(taken, Path(room) / "express", plainly=False)),
+            runner.run(hold(taken, Path(room) / "plain", plainly=True)),
+        )
+
+
+@settings(max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+@example(A_WHOLE_HEARING)
+@given(st.lists(steps, min_size=5, max_size=STEPS_MAX))
+def test_the_two_ways_do_the_same(taken: list[Step]) -> None:
+    by_express, plainly = both_ways(taken)
+    assert differences(by_express, plainly) == []
+    for way in (by_express, plainly):
+        for heard in way.heard.values():
+            assert all(number in (index, None) for index, number in enumerate(heard.numbers))
+
+
+def test_ordinary_packets_are_carried_without_python() -> None:
+    assert express.LIBRARY.exists()
+    opening: list[Step] = [
+        Send(GAO, Form.REDUNDANT_SOUND),
+        Send(GAO, Form.KEYFRAME),
+        Change.TURN,
+    ]
+    ordinary: list[Step] = [
+        Send(GAO, Form.REDUNDANT_SOUND, count=50),
+        Send(GAO, Form.PICTURE, count=50),
+        Send(GAO, Form.KEYFRAME, count=50),
+        Send(GAO, Form.PICTURE_GOES_ON, count=50),
+    ]
+    by_express, plainly = both_ways(opening + ordinary)
+    assert (by_express.handled, plainly.handled) == (2, 202)
+    assert differences(by_express, plainly) == []
