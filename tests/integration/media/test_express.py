@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signaling.media import express
 from signaling.media.media_loop import MediaLoop
-from tests.integration.media.two_ways import (
+from tests.integration.media.steps import (
     Ask,
     Change,
     Double,
@@ -17,15 +17,13 @@ from tests.integration.media.two_ways import (
     Late,
     Move,
     Mute,
-    Outcome,
     Report,
     Seat,
     Send,
     Step,
     Strange,
-    differences,
-    hold,
 )
+from tests.integration.media.two_ways import Outcome, differences, hold
 
 EXAMPLES = 25
 STEPS_MAX = 24
