@@ -14,8 +14,9 @@ from signaling.media.sdp import Answer, AnsweredSection, Section
 from signaling.media.spectators import SoundFirst
 from signaling.media.stream import SentNumbers, Stream
 
-SECTIONS_MAX = 96
-"""Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description."""
+SECTIONS_MAX = 72
+"""Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description. A
+browser answers with some 750 letters for each, and an answer has 60,000 at most (PROTOCOL.md)."""
 REPORTS_KEPT = 16
 RED_BPS_MIN = 100_000
 """On a thinner line what redundancy costs (some 20 kbit/s) would be lost by the sound itself, or by the picture."""
