@@ -34,6 +34,8 @@ AT_ONCE = 4
 """How many letters are delivered at the same time."""
 LEASE_S = 300
 """After this long a letter taken by a process that died is taken again."""
+NOT_YET_S = 3.0
+"""How long a letter whose time has not come is left."""
 WAKE_S = 1.0
 
 
@@ -61,6 +63,13 @@ class OutboxLetter(Base):
     last_error: Mapped[str | None] = mapped_column(String(200))
 
     __table_args__ = (Index(None, "state", "due_at"),)
+
+
+class NotYet(Exception):
+    """A handler's: what the work waits for is still under way elsewhere, where it ends by itself; look again later.
+
+    No failure: it counts as no attempt.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +244,10 @@ class Dispatcher:
             # We are being stopped: hand the letter back.
             await self._settle(letter_id, due_at=self._clock.now())
             raise
+        except NotYet:
+            due_at = self._clock.now() + timedelta(seconds=NOT_YET_S)
+            attempts = letter.attempt - 1
+            await self._settle(letter_id, due_at=due_at, attempts=attempts, last_error=NotYet.__name__)
         except Exception as error:
             # Whatever a handler raises, the other letters go on; this one is tried again or shown as failed.
             await self._failed(letter_id, letter, error)

@@ -13,6 +13,7 @@ from signaling.closing import CloseReason
 from signaling.lines import Lines
 from signaling.messages import FromClient, FromServer, Json, LinkStats
 from signaling.ports import Seated
+from signaling.trouble import Interruption, RecordingMended, RecordingTroubled
 
 # Events ---------------------------------------------------------------------------------------------------------------
 
@@ -56,6 +57,7 @@ class MediaOpened:
     """The media plane relays and records."""
 
     elapsed_ms: int | None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,14 @@ class RecordingSaved:
 
     elapsed_ms: int
     saved_ms: int
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionRecorded:
+    """The record has an interruption of the recording."""
+
+    interruption: Interruption
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,7 @@ class MediaStopped:
     """The media plane neither relays nor records the hearing any more."""
 
     reason: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +197,7 @@ class TroubleArose:
 
     code: str
     params: Mapping[str, str | int] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +217,7 @@ Outcome: TypeAlias = (
     | EndingFailed
     | ActionFailed
     | AddingFailed
+    | InterruptionRecorded
     | TroubleArose
 )
 News: TypeAlias = (
@@ -214,6 +227,8 @@ News: TypeAlias = (
     | PicturesMissed
     | Measured
     | RecordingSaved
+    | RecordingTroubled
+    | RecordingMended
     | MediaMoved
     | MediaStopped
     | Told
@@ -357,6 +372,28 @@ class RecordLines:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordTrouble:
+    """Tell the record that the recording does not reach the disk, and up to where it did."""
+
+    error: str
+    saved_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInterruption:
+    """Have an interruption of the recording on record; then InterruptionRecorded."""
+
+    interruption: Interruption
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAgain:
+    """Have the media plane try at once to write what a disk would not take, for the host `by`."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefusal:
     """Tell the record that a seat asked for what it must not have."""
 
@@ -382,5 +419,8 @@ Effect: TypeAlias = (
     | RecordDeparture
     | RecordWord
     | RecordLines
+    | RecordTrouble
+    | RecordInterruption
+    | RecordAgain
     | RecordRefusal
 )

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import assert_never
 
@@ -25,12 +26,12 @@ from signaling.effects import (
     Received,
     RecordingSaved,
     Told,
-    TroubleArose,
 )
 from signaling.media.events import (
     HearingLost,
     HearingMoved,
     JournalFlushed,
+    JournalMended,
     JournalTrouble,
     LinkConnected,
     LinkLost,
@@ -45,6 +46,7 @@ from signaling.messages import FromClient, Json, LinkStats, Person
 from signaling.ports import MediaPlane, Ports, Seated
 from signaling.runner import HubSettings, RoomRunner
 from signaling.state import person
+from signaling.trouble import RecordingMended, RecordingTroubled
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +108,7 @@ class Hub:
         News for a room whose inbox is full are dropped: it has had no turn for a thousand events, and a link that
         stays without its offer is reported lost by the media plane.
         """
-        self._post(event.hearing_id, _translated(event))
+        self._post(event.hearing_id, _translated(event, self._clock.now()))
 
     # For web ----------------------------------------------------------------------------------------------------------
 
@@ -165,7 +167,7 @@ class Hub:
             del self._rooms[runner.hearing_id], self._tasks[runner.hearing_id]
 
 
-def _translated(event: MediaEvent) -> Event:
+def _translated(event: MediaEvent, at: datetime) -> Event:
     match event:
         case OfferReady():
             return OfferMade(event.seat_id, event.offer_id, event.sdp, event.streams)
@@ -183,14 +185,24 @@ def _translated(event: MediaEvent) -> Event:
                 for seat_id, stats in event.people.items()
             }
             return Measured(people)
-        case JournalFlushed():
-            return RecordingSaved(event.elapsed_ms, event.saved_ms)
-        case JournalTrouble():
-            log.error("recording_trouble hearing_id=%s error=%s", event.hearing_id, event.error)
-            return TroubleArose("recording_trouble", {"error": event.error})
+        case JournalFlushed() | JournalTrouble() | JournalMended():
+            return _of_the_journal(event, at)
         case HearingMoved():
             return MediaMoved(event.reason)
         case HearingLost():
             log.error("recording_lost hearing_id=%s reason=%s", event.hearing_id, event.reason)
-            return MediaStopped(event.reason)
+            return MediaStopped(event.reason, at)
+    assert_never(event)
+
+
+def _of_the_journal(event: JournalFlushed | JournalTrouble | JournalMended, at: datetime) -> Event:
+    match event:
+        case JournalFlushed():
+            return RecordingSaved(event.elapsed_ms, event.saved_ms, at)
+        case JournalTrouble():
+            log.error("recording_trouble hearing_id=%s error=%s", event.hearing_id, event.error)
+            return RecordingTroubled(event.error, event.saved_ms, event.room_s, event.losing, at)
+        case JournalMended():
+            log.info("recording_mended hearing_id=%s lost=%s", event.hearing_id, event.lost)
+            return RecordingMended(event.elapsed_ms, event.lost, at)
     assert_never(event)

@@ -84,11 +84,17 @@ class Leave(ClientMessage, frozen=True, tag="leave"):
     """Going, on purpose."""
 
 
+class RecordAgain(ClientMessage, frozen=True, tag="record_again"):
+    """Have the recording go on after trouble; once it does, say that one has seen what was lost."""
+
+
 class End(ClientMessage, frozen=True, tag="end"):
     """End the hearing for everybody."""
 
 
-FromClient: TypeAlias = Answer | Devices | Admit | SendBack | Mute | Prompt | Hand | Word | Quality | Leave | End
+FromClient: TypeAlias = (
+    Answer | Devices | Admit | SendBack | Mute | Prompt | Hand | Word | Quality | Leave | RecordAgain | End
+)
 
 FIELD_LIMITS: Mapping[tuple[type[ClientMessage], str], int] = {
     (Answer, "sdp"): 60_000,
@@ -122,6 +128,18 @@ class Person(msgspec.Struct, frozen=True):
     unseen_by: tuple[str, ...] = ()
 
 
+class RecordingTrouble(msgspec.Struct, frozen=True):
+    """The recording does not reach the disk; after `mended_at`: did not, and what is missing. PROTOCOL.md says more."""
+
+    error: str
+    since: str | None
+    saved_ms: int | None
+    room_s: int | None
+    losing: bool
+    mended_at: str | None
+    lost_ms: tuple[int, int] | None
+
+
 class RoomShown(ServerMessage, frozen=True, tag="room"):
     """The whole room as the receiver may see it, after every change. `started_at` is ISO 8601 in UTC."""
 
@@ -132,6 +150,7 @@ class RoomShown(ServerMessage, frozen=True, tag="room"):
     elapsed_ms: int | None
     saved_ms: int | None
     prompt: str
+    trouble: RecordingTrouble | None = None
 
 
 class Offer(ServerMessage, frozen=True, tag="offer"):

@@ -13,6 +13,7 @@ from typing import Protocol
 from signaling.lines import Lines
 from signaling.media.events import Moment, Still
 from signaling.messages import Json, Phase
+from signaling.trouble import Interruption
 
 PUBLISH = "publish"
 ENTER_FREELY = "enter_freely"
@@ -96,6 +97,14 @@ class Proceedings(Protocol):
         """A written word was left."""
         ...
 
+    async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:
+        """The recording does not reach the disk; up to `saved_ms` (None: not known) it did."""
+        ...
+
+    async def interrupted(self, hearing_id: str, interruption: Interruption) -> None:
+        """The recording had not reached the disk for a while; told once at least."""
+        ...
+
     async def measured(self, hearing_id: str, lines: Lines) -> None:
         """What people's lines were like since the last time."""
         ...
@@ -114,6 +123,10 @@ class Journals(Protocol):
 
     def directory(self, hearing_id: str) -> Path:
         """Return the directory of the hearing's journal, absolute; it is made when it is first written to."""
+        ...
+
+    def prepare(self, hearing_id: str) -> None:
+        """Make the directory ready to be written to, if it is not. Blocking. Raises OSError."""
         ...
 
 
@@ -137,6 +150,10 @@ class MediaPlane(Protocol):
 
     async def close_hearing(self, hearing_id: str) -> None:
         """Drop everybody, flush and close the journal."""
+        ...
+
+    async def record_again(self, hearing_id: str) -> None:
+        """Try at once to write what a disk would not take: where the journal was, or its path leads now."""
         ...
 
     async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from signaling import alarms
 from signaling.closing import CloseReason
 from signaling.effects import (
     CloseConnection,
@@ -30,6 +31,7 @@ from signaling.messages import (
     Mute,
     Prompt,
     Quality,
+    RecordAgain,
     SendBack,
     Word,
     WordSaid,
@@ -43,6 +45,7 @@ NEEDS: dict[type[ClientMessage], str] = {
     SendBack: SEND_BACK,
     Mute: MUTE_OTHERS,
     Prompt: PROMPT,
+    RecordAgain: ADMIT,
     End: END,
     Word: WORD,
     Hand: RAISE_HAND,
@@ -60,7 +63,7 @@ def received(room: Room, event: Received) -> Decision:
         # The page offers no such button to this person: somebody tries things out.
         return room, [*refuse(place, "not_permitted"), RecordRefusal(place.seat_id, "not_permitted")]
     match event.message:
-        case Admit() | SendBack() | Mute() | Prompt() | End():
+        case Admit() | SendBack() | Mute() | Prompt() | RecordAgain() | End():
             return _host_asks(room, place, event.message)
         case Word(text):
             return room, _word(room, place, text, event.at)
@@ -93,13 +96,15 @@ def _person_asks(room: Room, place: Place, message: Answer | Devices | Hand | Qu
     return room, []
 
 
-def _host_asks(room: Room, host: Place, message: Admit | SendBack | Mute | Prompt | End) -> Decision:
+def _host_asks(room: Room, host: Place, message: Admit | SendBack | Mute | Prompt | RecordAgain | End) -> Decision:
     match message:
         case Prompt(text):
             if text == room.prompt:
                 return room, []
             room = replace(room, prompt=text)
             return room, [*journal(room, "PromptShown", text=text), *show(room)]
+        case RecordAgain():
+            return alarms.asked_again(room, host)
         case End():
             return _end(room, host)
         case Admit() | SendBack() | Mute():
@@ -144,7 +149,8 @@ def _end(room: Room, host: Place) -> Decision:
     if room.phase == "waiting":
         return room, refuse(host, "hearing_not_started")
     room, kept = keep_lines(room)
-    return room, [*kept, *journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
+    untold = alarms.keep_untold(room)
+    return room, [*kept, *untold, *journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
 
 
 def _word(room: Room, place: Place, text: str, at: datetime) -> list[Effect]:

@@ -6,8 +6,10 @@ seat outlives its connection, and has one at most. Nothing here does input or ou
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 
+from signaling import alarms
 from signaling.closing import CloseReason
 from signaling.effects import (
     ActionFailed,
@@ -22,6 +24,7 @@ from signaling.effects import (
     EndingFailed,
     Entered,
     Event,
+    InterruptionRecorded,
     LinkBroke,
     LinkStood,
     Measured,
@@ -62,6 +65,7 @@ from signaling.steps import (
     take_out_of_media,
     vacate,
 )
+from signaling.trouble import RecordingMended, RecordingTroubled
 
 MEDIA_TRIES = 5
 """How often a link that does not stand is offered afresh before only the person's coming back starts it again."""
@@ -86,6 +90,7 @@ def decide(room: Room, event: Event) -> Decision:
             | EndingFailed()
             | ActionFailed()
             | AddingFailed()
+            | InterruptionRecorded()
             | TroubleArose()
         ):
             return _outcome(room, event)
@@ -96,6 +101,8 @@ def decide(room: Room, event: Event) -> Decision:
             | PicturesMissed()
             | Measured()
             | RecordingSaved()
+            | RecordingTroubled()
+            | RecordingMended()
             | MediaMoved()
             | MediaStopped()
             | Told()
@@ -149,6 +156,8 @@ def _outcome(room: Room, event: Outcome) -> Decision:
         case EndingFailed():
             room = _without_media(room)
             return room, [OpenMedia(), *show(room)]
+        case InterruptionRecorded(interruption):
+            return alarms.kept(room, interruption), []
         case AdmissionFailed() | ActionFailed() | AddingFailed() | TroubleArose():
             return _failed(room, event)
     assert_never(event)
@@ -163,8 +172,12 @@ def _failed(room: Room, event: AdmissionFailed | ActionFailed | AddingFailed | T
             return room, [] if asker is None else refuse(asker, code, params)
         case AddingFailed():
             return _adding_failed(room, event)
-        case TroubleArose(code, params):
-            return room, send(room.hosts(), Refused(code, dict(params)))
+        case TroubleArose(code, params, at):
+            told = send(room.hosts(), Refused(code, dict(params)))
+            if code != "recording_unavailable" or room.phase != "in_session" or room.recording:
+                return room, told
+            room, shown = alarms.not_recording(room, at)
+            return room, [*told, *shown]
     assert_never(event)
 
 
@@ -180,22 +193,23 @@ def _media_opened(room: Room, event: MediaOpened) -> Decision:
         "RecordingOpened",
         seats=[{"seat_id": place.seat_id, "role": place.role} for place in room.present() if place.admitted],
     )
+    room, alarmed = alarms.opened_again(room, event.elapsed_ms, event.at)
     room, added = _everybody_in(room)
-    return room, [*written, *show(room), *added]
+    return room, [*written, *show(room), *added, *alarmed]
 
 
 def _media_moved(room: Room) -> Decision:
     if not room.recording:
         return room, []  # closed, or ended, meanwhile
-    room, added = _everybody_in(replace(_without_media(room), recording=True))
+    room, added = _everybody_in(replace(alarms.orphaned(_without_media(room)), recording=True))
     return room, [*show(room), *added]
 
 
-def _media_stopped(room: Room) -> Decision:
+def _media_stopped(room: Room, at: datetime | None) -> Decision:
     if not room.recording:
         return room, []
-    room = _without_media(room)
-    return room, [*send(room.hosts(), Refused("recording_unavailable", {})), *show(room)]
+    room, alarmed = alarms.not_recording(_without_media(room), at)
+    return room, [*send(room.hosts(), Refused("recording_unavailable", {})), *alarmed]
 
 
 def _everybody_in(room: Room) -> Decision:
@@ -250,19 +264,30 @@ def _news(room: Room, event: News) -> Decision:
             return _pictures_missed(room, event)
         case Measured(people):
             return _measured(room, people)
-        case RecordingSaved(elapsed_ms, saved_ms):
-            room = replace(room, elapsed_ms=elapsed_ms, saved_ms=saved_ms)
-            # Also to those who wait: it is how a page knows that its line still lives.
-            return room, send(room.present(), Saved(elapsed_ms, saved_ms))
+        case RecordingSaved() | RecordingTroubled() | RecordingMended():
+            return _recording_news(room, event)
         case MediaMoved():
             return _media_moved(room)
-        case MediaStopped():
-            return _media_stopped(room)
+        case MediaStopped(_, at):
+            return _media_stopped(room, at)
         case Told(topic, data, to):
             readers = [place for place in room.present() if place.seat_id == to or (to is None and place.admitted)]
             return room, send(readers, Notice(topic, dict(data)))
         case Drained(reason):
             return _everybody_out(room, reason)
+    assert_never(event)
+
+
+def _recording_news(room: Room, event: RecordingSaved | RecordingTroubled | RecordingMended) -> Decision:
+    match event:
+        case RecordingSaved(elapsed_ms, saved_ms, at):
+            room, alarmed = alarms.saved(replace(room, elapsed_ms=elapsed_ms, saved_ms=saved_ms), at)
+            # Also to those who wait: it is how a page knows that its line still lives.
+            return room, [*send(room.present(), Saved(elapsed_ms, saved_ms)), *alarmed]
+        case RecordingTroubled():
+            return alarms.troubled(room, event)
+        case RecordingMended():
+            return alarms.mended(room, event)
     assert_never(event)
 
 
@@ -274,7 +299,7 @@ def _measured(room: Room, people: Mapping[str, LinkStats]) -> Decision:
     if not is_full(room.lines):
         return room, told
     room, kept = keep_lines(room)
-    return room, [*told, *kept]
+    return room, [*told, *kept, *alarms.keep_untold(room)]
 
 
 def _link_news(room: Room, event: OfferMade | LinkStood | LinkBroke) -> Decision:

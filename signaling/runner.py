@@ -10,6 +10,7 @@ from typing import assert_never
 
 from records.clock import Clock
 from records.refusals import Refusal
+from signaling.alarms import at_the_end
 from signaling.closing import CloseReason
 from signaling.connection import Connection
 from signaling.effects import (
@@ -26,6 +27,7 @@ from signaling.effects import (
     EndSession,
     Entered,
     Event,
+    InterruptionRecorded,
     MediaMoved,
     MediaOpened,
     MediaStopped,
@@ -33,11 +35,14 @@ from signaling.effects import (
     Outcome,
     Received,
     RecordAdmission,
+    RecordAgain,
     RecordDeparture,
     RecordEntry,
+    RecordInterruption,
     RecordLines,
     RecordRefusal,
     RecordSendingBack,
+    RecordTrouble,
     RecordWord,
     RemoveFromMedia,
     SeatAdmitted,
@@ -79,6 +84,8 @@ class HubSettings:
     """How long a peer may take to answer the close frame before its socket is simply dropped."""
     port_timeout_s: float = 10.0
     """How long the record or the media plane may take to answer."""
+    again_timeout_s: float = 3.0
+    """How long a host who asks for the recording to go on waits for the disk; the room waits with them."""
     close_timeout_s: float = 30.0
     """How long a recording may take to reach the disk whole when it is closed."""
     idle_s: float = 60.0
@@ -200,6 +207,8 @@ class RoomRunner:
                 return []
             case RecordEntry() | RecordDeparture() | RecordWord() | RecordLines() | RecordRefusal():
                 return await self._note(effect)
+            case RecordTrouble() | RecordInterruption() | RecordAgain():
+                return await self._attend_to_trouble(effect)
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
                 return await self._have_on_record(effect)
             case OpenMedia() | CloseMedia() | AddToMedia() | RemoveFromMedia() | TakeAnswer():
@@ -233,6 +242,27 @@ class RoomRunner:
             return [ActionFailed(effect.seat_id, failure.code, failure.params)]
         return [TroubleArose("record_unavailable")]
 
+    async def _attend_to_trouble(self, effect: RecordTrouble | RecordInterruption | RecordAgain) -> list[Outcome]:
+        record = self._ports.proceedings
+        match effect:
+            case RecordTrouble(error, saved_ms):
+                # The disk that the record lies on may be the same: what is not kept now is, with the interruption.
+                await self._attempt(record.troubled(self.hearing_id, error, saved_ms), "record_unavailable", effect)
+                return []
+            case RecordInterruption(interruption):
+                work = record.interrupted(self.hearing_id, interruption)
+                failure = await self._attempt(work, "record_unavailable", effect)
+                return [InterruptionRecorded(interruption)] if failure is None else []
+            case RecordAgain(by):
+                failure = await self._attempt(self._record_again(), "recording_still_down", effect)
+                return [] if failure is None else [ActionFailed(by, failure.code, failure.params)]
+        assert_never(effect)
+
+    async def _record_again(self) -> None:
+        async with asyncio.timeout(self._settings.again_timeout_s):
+            await asyncio.to_thread(self._ports.journals.prepare, self.hearing_id)
+            await self._media.record_again(self.hearing_id)
+
     async def _have_on_record(
         self, effect: StartSession | RecordAdmission | RecordSendingBack | EndSession
     ) -> list[Outcome]:
@@ -262,8 +292,18 @@ class RoomRunner:
 
     async def _end(self, by: str) -> None:
         position = self._media.position(self.hearing_id)
+        unwritten = False
         if position is not None:
-            await self._media.close_hearing(self.hearing_id)
+            try:
+                await self._media.close_hearing(self.hearing_id)
+            except MediaRefused as refused:
+                if refused.code != "journal_unwritten":
+                    raise
+                # It is written as soon as the disk takes it, and sealed then.
+                unwritten = True
+            interruption = at_the_end(self.room, position.elapsed_ms, unwritten=unwritten)
+            if interruption is not None:
+                await self._ports.proceedings.interrupted(self.hearing_id, interruption)
         await self._ports.proceedings.ended(self.hearing_id, by, None if position is None else position.elapsed_ms)
 
     async def _use_media(
@@ -277,9 +317,9 @@ class RoomRunner:
                 failure = await self._attempt(work, "recording_unavailable", effect)
                 if failure is not None:
                     undone = [] if admission is None else [AdmissionFailed(admission)]
-                    return [*undone, TroubleArose("recording_unavailable")]
+                    return [*undone, TroubleArose("recording_unavailable", at=self._clock.now())]
                 position = media.position(self.hearing_id)
-                return [MediaOpened(None if position is None else position.elapsed_ms)]
+                return [MediaOpened(None if position is None else position.elapsed_ms, self._clock.now())]
             case CloseMedia():
                 failure = await self._attempt(media.close_hearing(self.hearing_id), "recording_trouble", effect)
                 return [] if failure is None else [TroubleArose("recording_trouble")]

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from signaling.lines import Lines
-from signaling.messages import DeviceState, LinkState, Person, Phase, RoomShown
+from signaling.messages import DeviceState, LinkState, Person, Phase, RecordingTrouble, RoomShown
 from signaling.ports import ADMIT, ENTER_FREELY, PUBLISH, Opening, Seated
+from signaling.trouble import Interruption, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class Room:
     """Whose picture cannot be seen by whom, for want of a common codec."""
     lines: Lines = field(default_factory=dict)
     """What was measured of people's lines and is not kept yet."""
+    trouble: Trouble | None = None
+    untold: tuple[Interruption, ...] = ()
+    """Interruptions of the recording that are not on record yet."""
 
     @classmethod
     def opened(cls, hearing_id: str, opening: Opening) -> "Room":
@@ -147,6 +151,18 @@ def person(place: Place, unseen_by: tuple[str, ...] = ()) -> Person:
     )
 
 
+def _shown(trouble: Trouble) -> RecordingTrouble:
+    return RecordingTrouble(
+        error=trouble.error,
+        since=None if trouble.since is None else trouble.since.isoformat(),
+        saved_ms=trouble.saved_ms,
+        room_s=trouble.room_s,
+        losing=trouble.losing,
+        mended_at=None if trouble.mended_at is None else trouble.mended_at.isoformat(),
+        lost_ms=trouble.lost,
+    )
+
+
 def snapshot(room: Room, viewer: Place) -> RoomShown:
     """Return the room as `viewer` may see it."""
     visible = {place.seat_id: place for place in room.places.values() if _visible(viewer, place)}
@@ -159,4 +175,5 @@ def snapshot(room: Room, viewer: Place) -> RoomShown:
         elapsed_ms=room.elapsed_ms,
         saved_ms=room.saved_ms,
         prompt=room.prompt,
+        trouble=_shown(room.trouble) if viewer.admitted and room.trouble is not None else None,
     )

@@ -12,20 +12,22 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from records import outbox
-from records.actors import Actor
+from records.actors import Actor, system_actor
 from records.clock import Clock
 from records.database import Database
 from records.master_keys import MasterKeys
 from records.session_keys import ensure_session_key
 from records.signing import SigningKey
-from sessions import proceedings, recordings
+from sessions import interruptions, proceedings, recordings
 from sessions.actors import actor_in_seat
 from sessions.states import SessionState
 from signaling.lines import Lines
 from signaling.messages import Phase
 from signaling.ports import Opening, Ports, SeatCard
+from signaling.trouble import Interruption
 from web.jobs import SEAL
 
+_RECORDER = system_actor("recorder")
 _PHASES: dict[SessionState, Phase] = {
     SessionState.BOOKED: "waiting",
     SessionState.IN_SESSION: "in_session",
@@ -85,6 +87,20 @@ class RecordedProceedings:
         """A word was left."""
         async with self._by(seat_id) as (db, actor):
             await proceedings.leave_word(db, actor, hearing_id, seat_id, text, clock=self._clock)
+
+    async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:
+        """The recording does not reach the disk."""
+        async with self._database.begin() as db:
+            await interruptions.note_trouble(db, _RECORDER, hearing_id, error, saved_ms, clock=self._clock)
+
+    async def interrupted(self, hearing_id: str, interruption: Interruption) -> None:
+        """The recording had not reached the disk for a while."""
+        lost_from_ms, lost_to_ms = interruption.lost or (None, None)
+        interrupted = interruptions.Interrupted(
+            interruption.error, interruption.from_ms, interruption.to_ms, lost_from_ms, lost_to_ms
+        )
+        async with self._database.begin() as db:
+            await interruptions.note_interruption(db, _RECORDER, hearing_id, interrupted, clock=self._clock)
 
     async def measured(self, hearing_id: str, lines: Lines) -> None:
         """What the lines were like."""

@@ -6,14 +6,16 @@ Each job may run twice (the outbox delivers at least once), and then finds its w
 import asyncio
 import errno
 from collections.abc import Mapping
+from pathlib import Path
 
 from aiohttp import web
 
 from records import outbox
 from records.actors import system_actor
 from records.journal_reading import segment_paths, with_key
-from records.manifests import survey
-from records.outbox import Handler, Letter
+from records.journal_store import JournalInUse, at_rest
+from records.manifests import Survey, survey
+from records.outbox import Handler, Letter, NotYet
 from records.sealed_files import seal_file
 from sessions import recordings
 from sessions.actors import session_of
@@ -51,9 +53,15 @@ def _session_id(letter: Letter) -> str:
 
 
 async def seal_recording(app: web.Application, session_id: str) -> None:
-    """Seal the recording of an ended session, and ask for its playback files."""
+    """Seal the recording of an ended session, and ask for its playback files.
+
+    Raises NotYet while its end is still being written: a disk that is slow, or full, takes it later.
+    """
     directory = app[SETTINGS].journals / session_id
-    surveyed = await asyncio.to_thread(survey, directory)
+    try:
+        surveyed = await asyncio.to_thread(_survey_at_rest, directory)
+    except JournalInUse as error:
+        raise NotYet from error
     async with app[DATABASE].begin() as db:
         if (await session_of(db, session_id, lock=True)).state is SessionState.SEALED:
             return
@@ -70,6 +78,12 @@ async def seal_recording(app: web.Application, session_id: str) -> None:
         if app[SETTINGS].timestamp_url is not None:
             await outbox.put(db, STAMP, {"session_id": session_id}, key=f"{STAMP}/{session_id}", clock=app[CLOCK])
         await composites.ask_everything(db, session_id, clock=app[CLOCK])
+
+
+def _survey_at_rest(directory: Path) -> Survey:
+    # An ended hearing's journal that nobody writes to is never written to again.
+    with at_rest(directory):
+        return survey(directory)
 
 
 async def make_playback(app: web.Application, session_id: str) -> None:

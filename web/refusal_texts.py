@@ -206,6 +206,7 @@ _ROOM: dict[str, Text] = {
     "no_call_now": Text("此刻没有通话，请稍候。"),
     "hearing_not_started": Text("接访还没有开始。请先请申请人进来；不再进行的，请在接访页面取消。"),
     "recording_unavailable": Text("录像没能开始，暂不能请人进来。请再点一次；仍不行请联系管理员。"),
+    "recording_still_down": Text("刚才又试了一次，还是存不上。"),
     "recording_trouble": Text("录像写入出现问题，请暂停谈话并联系管理员；已录下的内容不受影响。"),
     "media_unavailable": Text("有一方的音视频没能接通，请这一方刷新页面重新进入。"),
     "media_unreachable": Text(

@@ -40,6 +40,7 @@ from signaling.media.wire import (
     HearingCommand,
     Opened,
     OpenHearing,
+    RecordAgain,
     RecordEvent,
     RemoveParticipant,
     Result,
@@ -169,12 +170,17 @@ class MediaPool:
             raise
 
     async def close_hearing(self, hearing_id: str) -> None:
-        """Drop everybody, write and close the journal. Raises MediaRefused."""
+        """Drop everybody, write and close the journal. Raises MediaRefused: also `journal_unwritten`, when the disk is
+        slow or full; it is closed all the same, as soon as everything is written."""
         try:
             await self._ask(hearing_id, CloseHearing(hearing_id))
         finally:
             # Whatever came of it: who wants the hearing again opens it, and a move under way finds it gone.
             self._hearings.pop(hearing_id, None)
+
+    async def record_again(self, hearing_id: str) -> None:
+        """Try at once to write what a disk would not take. Raises MediaRefused with what is still the matter."""
+        await self._ask(hearing_id, RecordAgain(hearing_id))
 
     async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
         """Make an offer for a seat; one that does not publish is only sent to. Raises MediaRefused."""

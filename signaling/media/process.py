@@ -29,6 +29,7 @@ from signaling.media.events import (
     StillUnavailable,
 )
 from signaling.media.media_loop import MediaLoop
+from signaling.media.recorder import named
 from signaling.media.wire import (
     BEAT_S,
     AddParticipant,
@@ -44,6 +45,7 @@ from signaling.media.wire import (
     News,
     Opened,
     OpenHearing,
+    RecordAgain,
     RecordEvent,
     Refusal,
     RemoveParticipant,
@@ -113,7 +115,7 @@ class Service:
             answer = Refusal(request.number, "refused", error.code)
         except OSError as error:
             log.error("%s failed: %s", type(request.command).__name__, error)
-            answer = Refusal(request.number, "refused", "disk_refused", str(error))
+            answer = Refusal(request.number, "refused", named(error), str(error))
         except Exception:
             # A defect of ours: it costs this one request.
             log.exception("%s failed", type(request.command).__name__)
@@ -134,6 +136,9 @@ class Service:
             case RecordEvent(hearing_id, event):
                 position = worker.record_event(hearing_id, json.loads(event))
                 return Moment(position.elapsed_ms, position.at)
+            case RecordAgain(hearing_id):
+                await worker.record_again(hearing_id)
+                return None
             case CloseHearing() | AddParticipant() | TakeAnswer() | RemoveParticipant() | SetMuted():
                 await self._change(worker, command)
                 return None

@@ -51,6 +51,12 @@ class CloseHearing(Command, frozen=True):
     hearing_id: str
 
 
+class RecordAgain(Command, frozen=True):
+    """Try at once to write what a disk would not take. Refused with what is still the matter."""
+
+    hearing_id: str
+
+
 class AddParticipant(Command, frozen=True):
     """Make an offer for a seat; one that does not publish is only sent to."""
 
@@ -99,7 +105,7 @@ class RecordEvent(Command, frozen=True):
 
 
 HearingCommand: TypeAlias = (
-    OpenHearing | CloseHearing | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted | TakeStill | RecordEvent
+    OpenHearing | CloseHearing | RecordAgain | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted | TakeStill | RecordEvent
 )
 
 

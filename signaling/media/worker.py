@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from aiortc import RTCCertificate
@@ -83,8 +84,8 @@ class MediaWorker:
         """Close every hearing and the port; a second time does nothing."""
         if self._runner is None:
             return
-        for hearing_id in list(self._hearings):
-            await self.close_hearing(hearing_id)
+        # What is unwritten after that is waited for once more, below.
+        await asyncio.gather(*(self._close_as_it_is(hearing_id) for hearing_id in list(self._hearings)))
         self._stopping.set()
         _, waiting = await asyncio.wait({self._runner}, timeout=CLOSE_S)
         if waiting:
@@ -196,7 +197,9 @@ class MediaWorker:
             closed.set()
 
     async def close_hearing(self, hearing_id: str) -> None:
-        """Drop every link, write what waits, close the journal. Raises MediaRefused(`hearing_unknown`)."""
+        """Drop every link, write what waits, close the journal. Raises MediaRefused: `hearing_unknown`, and
+        `journal_unwritten` when the disk does not take it all in time: it is tried on, and closed when that is done.
+        """
         hearing = self._hearing(hearing_id)
         del self._hearings[hearing_id]
         hearing.close()
@@ -206,6 +209,15 @@ class MediaWorker:
                 await self._recordings.pop(hearing_id).wait()
         except TimeoutError:
             logger.error("journal of hearing %s still being written after %s s", hearing_id, CLOSE_S)
+            raise MediaRefused("journal_unwritten") from None
+
+    async def _close_as_it_is(self, hearing_id: str) -> None:
+        with suppress(MediaRefused):
+            await self.close_hearing(hearing_id)
+
+    async def record_again(self, hearing_id: str) -> None:
+        """Try at once to write what a disk would not take. Raises MediaRefused, as `Recorder.record_again`."""
+        await self._hearing(hearing_id).recorder.record_again()
 
     async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
         """Give a seat a link and offer it; for one that is present: a fresh link. Raises MediaRefused.

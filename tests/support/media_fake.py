@@ -21,6 +21,7 @@ from signaling.media.events import (
 )
 from signaling.messages import Json
 from signaling.ports import Opening, SeatCard
+from signaling.trouble import Interruption
 
 NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 
@@ -69,6 +70,11 @@ class FakeMediaPlane:
         hearing = self._hearing(hearing_id)
         del self.hearings[hearing_id]
         await asyncio.to_thread(hearing.journal.close)
+        if "unwritten" in self.fail:
+            raise self.fail["unwritten"]
+
+    async def record_again(self, hearing_id: str) -> None:
+        self._called("record_again", hearing_id)
 
     async def add_participant(self, hearing_id: str, seat_id: str, *, publishes: bool = True) -> None:
         self._called("add_participant", hearing_id, seat_id)
@@ -152,6 +158,7 @@ class MemoryProceedings:
         self.happened: list[tuple[str, ...]] = []
         self.fail: dict[str, Exception] = {}
         self.lines: list[Lines] = []
+        self.interruptions: list[Interruption] = []
         self._changed = asyncio.Condition()
         self.held: dict[str, Gate] = {}
         """Methods that are to wait at a gate."""
@@ -189,6 +196,13 @@ class MemoryProceedings:
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
         await self._note("said", seat_id, text)
 
+    async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:
+        await self._note("troubled", error, str(saved_ms))
+
+    async def interrupted(self, hearing_id: str, interruption: Interruption) -> None:
+        await self._note("interrupted", interruption.error, str(interruption.lost))
+        self.interruptions.append(interruption)
+
     async def measured(self, hearing_id: str, lines: Lines) -> None:
         await self._note("measured", *sorted(lines))
         self.lines.append(lines)
@@ -224,3 +238,6 @@ class FolderJournals:
 
     def directory(self, hearing_id: str) -> Path:
         return self.root / hearing_id
+
+    def prepare(self, hearing_id: str) -> None:
+        self.directory(hearing_id).mkdir(parents=True, exist_ok=True)

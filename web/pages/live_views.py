@@ -33,6 +33,7 @@ _ROOM_CODES = (
     "hearing_not_started",
     "recording_unavailable",
     "recording_trouble",
+    "recording_still_down",
     "media_unavailable",
     "media_unreachable",
     "picture_unseen",

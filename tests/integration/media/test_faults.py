@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from records import journal
 from records.clock import SystemClock
-from records.journal import JournalWriter
+from records.journal import Event, JournalFault, JournalWriter, SegmentStart, read_journal
+from records.journal_store import JournalInUse, at_rest, is_at_rest
 from signaling.media import recorder, relay, worker
 from signaling.media.events import (
     JournalFlushed,
+    JournalMended,
     JournalTrouble,
     LinkLost,
     MediaEvent,
@@ -22,7 +25,7 @@ from signaling.media.events import (
 )
 from signaling.media.port import Port
 from signaling.media.worker import MediaWorker
-from tests.integration.media.peers import HEARING, Plane, open_plane
+from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
 
 ANSWER = "\r\n".join(
     [
@@ -80,22 +83,122 @@ async def test_a_datagram_that_trips_the_code_is_counted_and_the_next_is_read(
     await plane.worker.stop()
 
 
-async def test_a_hearing_that_ends_on_a_full_disk_lets_the_journal_go(
+class FullDisk:
+    """A file system on which nothing more can be written, until there is space again."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._write = os.write
+        self.full = True
+        monkeypatch.setattr(os, "write", self.write)
+
+    def write(self, fd: int, data: bytes) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space")
+        return self._write(fd, data)
+
+
+class SlowDisk:
+    """A file system that takes its time over every sync, until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._sync = os.fdatasync
+        self.quick = threading.Event()
+        monkeypatch.setattr(os, "fdatasync", self.sync)
+
+    def sync(self, fd: int) -> None:
+        self.quick.wait(30)
+        self._sync(fd)
+
+
+def said(directory: Path) -> list[object]:
+    return [record.data["event"] for record in read_journal(directory) if isinstance(record, Event)]
+
+
+async def test_a_hearing_that_ends_on_a_slow_disk_is_written_to_its_end_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "CLOSE_S", 0.05)
+    monkeypatch.setattr(recorder, "SLOW_S", 0.05)
+    plane = await open_plane(tmp_path)
+    disk = SlowDisk(monkeypatch)
+    plane.worker.record_event(HEARING, {"event": "Said"})
+    with pytest.raises(MediaRefused, match="journal_unwritten"):
+        await plane.worker.close_hearing(HEARING)
+    await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+    with pytest.raises(JournalInUse), at_rest(tmp_path):
+        pass
+    disk.quick.set()
+    await plane.until(lambda: is_at_rest(tmp_path), "the journal let go")
+    assert "Said" in said(tmp_path)
+    monkeypatch.undo()
+    await plane.worker.stop()
+
+
+async def test_a_hearing_that_ends_on_a_full_disk_is_kept_in_memory_until_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "CLOSE_S", 0.05)
+    monkeypatch.setattr(recorder, "FLUSH_S", 0.02)
+    plane = await open_plane(tmp_path)
+    disk = FullDisk(monkeypatch)
+    plane.worker.record_event(HEARING, {"event": "Said"})
+    await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+    with pytest.raises(MediaRefused, match="journal_unwritten"):
+        await plane.worker.close_hearing(HEARING)
+    disk.full = False
+    await plane.until(lambda: is_at_rest(tmp_path), "the journal let go")
+    assert "Said" in said(tmp_path)
+    assert not any(isinstance(record, JournalFault) for record in read_journal(tmp_path))
+    await plane.worker.stop()
+
+
+async def test_a_disk_that_stays_full_is_given_up_after_a_while_and_the_journal_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder, "FLUSH_S", 0.02)
+    monkeypatch.setattr(recorder, "CLOSE_PATIENCE_S", 0.1)
     plane = await open_plane(tmp_path)
-    real_write = os.write
-
-    def refuse(fd: int, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "no space")
-
-    monkeypatch.setattr(os, "write", refuse)
+    disk = FullDisk(monkeypatch)
     plane.worker.record_event(HEARING, {"event": "Said"})
-    await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
     await plane.worker.close_hearing(HEARING)
-    monkeypatch.setattr(os, "write", real_write)
+    disk.full = False
     JournalWriter.open(tmp_path, HEARING, clock=SystemClock()).close()
+    assert "Said" not in said(tmp_path)
+    await plane.worker.stop()
+
+
+async def test_a_server_that_stops_on_a_full_disk_stops_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "CLOSE_S", 0.05)
+    plane = await open_plane(tmp_path)
+    FullDisk(monkeypatch)
+    plane.worker.record_event(HEARING, {"event": "Said"})
+    await plane.worker.stop()
+
+
+async def test_a_hole_in_the_recording_is_told_and_stands_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PENDING_BYTES_MAX", 40_000)
+    plane = await open_plane(tmp_path)
+    disk = FullDisk(monkeypatch)
+    async with Peer(plane, "host") as host:
+        await host.join()
+
+        def losing() -> bool:
+            return any(isinstance(event, JournalTrouble) and event.losing for event in plane.events)
+
+        await plane.until(losing, "packets are lost")
+        disk.full = False
+        await plane.worker.record_again(HEARING)
+    (mended,) = [event for event in plane.events if isinstance(event, JournalMended)]
+    assert mended.lost is not None
+    await plane.worker.close_hearing(HEARING)
+    assert said(tmp_path).count("RecordingResumed") == 1
+    assert not any(isinstance(record, JournalFault) for record in read_journal(tmp_path))
+    starts = [record for record in read_journal(tmp_path) if isinstance(record, SegmentStart)]
+    assert (starts[-1].started_at_us - starts[0].started_at_us) // 1000 == mended.lost[1]
     await plane.worker.stop()
 
 

@@ -20,7 +20,6 @@ from signaling.media.events import (
     HearingLost,
     HearingMoved,
     JournalFlushed,
-    JournalTrouble,
     LinkConnected,
     LinkLost,
     Moment,
@@ -307,12 +306,10 @@ async def test_lines_are_shown_to_those_admitted_and_the_clock_to_everybody(
     zhao = await house.comes("zhao")
     media.on_event(StatsMeasured("hearing-1", {"gao": PersonStats(1.5, None, 800, 30, 4)}))
     media.on_event(JournalFlushed("hearing-1", 9000, 8500))
-    media.on_event(JournalTrouble("hearing-1", "disk_slow"))
     stats = await gao.told("stats")
     line = {"loss_pct": 1.5, "rtt_ms": None, "kbps": 800, "level": 30, "jitter_ms": 4, "sound_alone": False}
     assert stats["people"]["gao"] == line
     await gao.told("saved", elapsed_ms=9000, saved_ms=8500)
-    await li.told("refused", code="recording_trouble", params={"error": "disk_slow"})
     await li.say("prompt", text="请出示身份证")
     await gao.told("room", prompt="请出示身份证", saved_ms=8500)
     await zhao.told("room", prompt="请出示身份证")

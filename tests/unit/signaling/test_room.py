@@ -26,6 +26,7 @@ from signaling.effects import (
     LinkBroke,
     LinkStood,
     Measured,
+    MediaMoved,
     MediaOpened,
     OfferMade,
     OpenMedia,
@@ -63,6 +64,7 @@ from signaling.messages import (
     Mute,
     Prompt,
     Quality,
+    RecordAgain,
     Refused,
     RoomShown,
     SendBack,
@@ -71,6 +73,7 @@ from signaling.messages import (
 from signaling.ports import Opening, SeatCard, Seated
 from signaling.room import decide
 from signaling.state import Room, snapshot
+from signaling.trouble import RecordingMended, RecordingTroubled
 from tests.support.room_page import PEOPLE
 
 NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
@@ -235,8 +238,11 @@ link_events = st.one_of(
     st.builds(LinkBroke, seat_ids, st.sampled_from(("silent", "unanswered"))),
     st.builds(OfferMade, seat_ids, st.integers(0, 9), st.just("v=0"), st.just({"0": "gao"})),
     st.builds(Told, st.just("still"), st.just({}), seat_ids | st.none()),
-    st.just(TroubleArose("recording_trouble", {"error": "disk_slow"})),
-    st.just(RecordingSaved(2, 1)),
+    st.just(TroubleArose("recording_trouble")),
+    st.just(RecordingSaved(2, 1, NOON)),
+    st.builds(RecordingTroubled, st.just("disk_full"), st.just(1), st.none(), st.booleans(), st.just(NOON)),
+    st.builds(RecordingMended, st.just(2), st.none() | st.just((1, 2)), st.just(NOON)),
+    st.just(MediaMoved("died")),
     st.just(Measured({"gao": LinkStats(0.0, None, 1, 1)})),
 )
 device_states = st.sampled_from(("on", "off", "missing"))
@@ -250,6 +256,7 @@ messages = st.one_of(
     st.builds(Devices, device_states, device_states),
     st.builds(Answer, st.integers(0, 9), st.just("v=0")),
     st.builds(Quality, st.integers(0, 9), st.integers(0, 5000)),
+    st.just(RecordAgain()),
     st.just(Leave()),
     st.just(End()),
 )
