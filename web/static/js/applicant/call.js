@@ -118,6 +118,7 @@ export class Call {
     drawNames(room.people, "watching-names");
     this.drawControls();
     this.drawPrompt(room.prompt);
+    this.drawAlarm(room.trouble !== null && room.trouble.mended_at === null ? room.trouble : null);
     this.drawLine();
   }
 
@@ -173,9 +174,18 @@ export class Call {
     write(byId("prompt-rest", HTMLElement), cut > 0 ? text.slice(cut).trim() : "");
   }
 
+  /** @param {import("../live/protocol.js").Trouble | null} trouble  the recording does not reach the disk */
+  drawAlarm(trouble) {
+    const node = byId("alarm", HTMLElement);
+    const wasThere = !node.hidden;
+    show(node, trouble !== null);
+    if (trouble !== null) write(byId("alarm-words", HTMLElement), say(trouble.error === "not_recording" ? "alarm.stopped" : "alarm.lasts"));
+    else if (wasThere) this.sayLine(say("alarm.over"), 8000);
+  }
+
   drawClock() {
     const now = this.session.clock.now();
-    show(byId("rec", HTMLElement), now !== null);
+    show(byId("rec", HTMLElement), this.session.records);
     if (now !== null) write(byId("rec-time", HTMLElement), clockText(now));
   }
 

@@ -18,6 +18,15 @@
  * @property {"none" | "connecting" | "connected" | "lost"} link
  * @property {string[]} unseen_by  seats whose browsers cannot show this person's picture
  *
+ * @typedef {object} Trouble         the recording does not reach the disk
+ * @property {string} error
+ * @property {string | null} since
+ * @property {number | null} saved_ms  everything before is safe
+ * @property {number | null} room_s    for how long memory holds what comes, null when not known
+ * @property {boolean} losing          it holds no more
+ * @property {string | null} mended_at  the recording goes on; lost_ms is missing
+ * @property {[number, number] | null} lost_ms
+ *
  * @typedef {object} RoomMessage
  * @property {"room"} type
  * @property {"waiting" | "in_session" | "ended"} phase
@@ -27,6 +36,7 @@
  * @property {number | null} elapsed_ms
  * @property {number | null} saved_ms
  * @property {string} prompt
+ * @property {Trouble | null} trouble
  *
  * @typedef {object} OfferMessage
  * @property {"offer"} type
@@ -85,6 +95,7 @@
  *   | {type: "hand", raised: boolean}
  *   | {type: "word", text: string}
  *   | {type: "quality", freezes: number, frozen_ms: number}
+ *   | {type: "record_again"}
  *   | {type: "leave"}
  *   | {type: "end"}} ClientMessage
  */

@@ -90,6 +90,12 @@ export class LiveSession {
     return this.room?.people.find((person) => person.seat_id === this.room?.you) ?? null;
   }
 
+  /** Whether what is said now is recorded, or will be: not when the disk takes nothing and memory holds no more. */
+  get records() {
+    const trouble = this.room?.trouble ?? null;
+    return this.clock.now() !== null && (trouble === null || trouble.mended_at !== null || !trouble.losing);
+  }
+
   /** @param {import("./socket.js").Heard} message */
   hear(message) {
     switch (message.type) {

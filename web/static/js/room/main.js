@@ -9,6 +9,7 @@ import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { clockText, knows, say } from "../live/texts.js";
 import { appendWord, recallWords } from "../live/words.js";
+import { RecordingAlarm } from "./alarm.js";
 import { Controls } from "./controls.js";
 import { DeviceDialog } from "./device_dialog.js";
 import { Identity } from "./identity.js";
@@ -50,6 +51,7 @@ const view = {
     waiting.draw();
     stage.draw();
     controls.draw();
+    alarm.draw();
     drawTop();
     if (before?.phase !== room.phase && room.phase === "in_session") {
       loadWork();
@@ -78,6 +80,8 @@ const view = {
   onRefused(code, params) {
     waiting.forget();
     waiting.draw();
+    if (code === "recording_still_down") return alarm.stillDown();
+    if (code === "recording_unavailable" && alarm.lasts) return alarm.stillDown();
     const key = knows(`refused.${code}`) ? `refused.${code}` : "refused.other";
     tell(say(key, /** @type {Record<string, string | number>} */ (params)), "careful");
   },
@@ -112,6 +116,7 @@ const stage = new Stage(session, devices);
 const waiting = new WaitingList(session);
 const deviceDialog = page.watches ? null : new DeviceDialog(devices);
 const controls = new Controls(session, devices, deviceDialog, base, tell);
+const alarm = new RecordingAlarm(session, page.is_host, tell);
 const identity = page.works
   ? new Identity(
       base,
@@ -173,13 +178,14 @@ function tell(sentence, kind) {
 
 function drawTop() {
   const now = session.clock.now();
-  show(byId("rec", HTMLElement), now !== null);
-  show(byId("rec-none", HTMLElement), now === null);
+  show(byId("rec", HTMLElement), session.records);
+  show(byId("rec-none", HTMLElement), !session.records);
+  write(byId("rec-none", HTMLElement), say(now === null ? "top.not_begun" : "top.not_recorded"));
   const saved = byId("saved", HTMLElement);
   show(saved, now !== null);
   if (now === null) return;
   write(byId("rec-time", HTMLElement), clockText(now, true));
-  const safe = session.clock.isSaved();
+  const safe = session.clock.isSaved() && !alarm.lasts;
   saved.dataset["kind"] = safe ? "good" : "careful";
   write(saved, safe ? say("top.saved") : say("top.saved_until", { at: clockText(session.clock.savedMs, true) }));
 }
@@ -187,6 +193,7 @@ function drawTop() {
 function wire() {
   window.setInterval(drawTop, 250);
   document.addEventListener("pointerdown", allowSound, { once: true });
+  controls.keys.set("R", () => maybe("alarm-act")?.checkVisibility() && alarm.act());
   if (identity) controls.keys.set("Space", () => identity.pressStill());
   byId("watching-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
   byId("waiting-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
