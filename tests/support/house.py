@@ -119,6 +119,7 @@ class Visitor:
         self.origin = origin
         self.http = ClientSession(cookie_jar=CookieJar(unsafe=True))
         self._token = ""
+        self._pages: list[OpenPage] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,6 +127,12 @@ class Visitor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every page."""
+        for page in self._pages:
+            page.let_go()
         await self.http.close()
 
     async def ask(self, method: str, path: str, **how: Any) -> Answer:
@@ -164,7 +171,9 @@ class Visitor:
     async def joins(self, session_id: str, who: str, *, takeover: bool = False) -> "OpenPage":
         """Open the socket of a hearing as `staff` or as `applicant`."""
         query = {"as": who, "takeover": str(int(takeover))}
-        return OpenPage(await self.http.ws_connect(f"{self.origin}/ws/hearings/{session_id}", params=query))
+        page = OpenPage(await self.http.ws_connect(f"{self.origin}/ws/hearings/{session_id}", params=query))
+        self._pages.append(page)
+        return page
 
     async def signs_in(self, user_name: str) -> Answer:
         """Sign in as a member of staff."""
@@ -230,7 +239,7 @@ class House:
     async def close(self) -> None:
         """Close every browser."""
         for visitor in self._visitors:
-            await visitor.http.close()
+            await visitor.close()
 
     async def events(self, *, code: str | None = None) -> list[str]:
         """Return the trail's events in their order; with `code`, only what was refused with it."""

@@ -98,6 +98,10 @@ class Page:
         """Close the tab."""
         await self._socket.close()
 
+    def let_go(self) -> None:
+        """Give the connection back, whatever became of it: one that was cut off while it was read stays open else."""
+        self._socket._response.close()
+
     def cut(self) -> None:
         """Cut the line, without a word."""
         self._transport().abort()
@@ -127,10 +131,11 @@ class Page:
 class House:
     """A server with one hub, and the way to it."""
 
-    def __init__(self, hub: Hub, client: ClientSession, address: str) -> None:
+    def __init__(self, hub: Hub, client: ClientSession, address: str, pages: list[Page]) -> None:
         self.hub = hub
         self._client = client
         self._address = address
+        self._pages = pages
 
     async def comes(
         self, seat_id: str, *, device: str = "", takeover: bool = False, hearing: str = "hearing-1", read: bool = True
@@ -139,6 +144,7 @@ class House:
         query = {"seat": seat_id, "device": device or f"{seat_id}-phone", "hearing": hearing}
         socket = await self._client.ws_connect(self._address, params=query | {"takeover": str(int(takeover))})
         page = Page(socket)
+        self._pages.append(page)
         if read:
             await page.told("room", you=seat_id)
         return page
@@ -183,6 +189,11 @@ def _application(hub: Hub, people: People) -> web.Application:
     return app
 
 
+def _let_go(pages: list[Page]) -> None:
+    for page in pages:
+        page.let_go()
+
+
 @asynccontextmanager
 async def serving(
     media: MediaPlane,
@@ -198,10 +209,12 @@ async def serving(
     """
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession())
+        pages: list[Page] = []
+        stack.callback(_let_go, pages)
         hub = await stack.enter_async_context(Hub(settings or SETTINGS, media, ports))
         runner = web.AppRunner(_application(hub, people), handler_cancellation=cancels)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        yield House(hub, client, f"http://127.0.0.1:{runner.addresses[0][1]}/ws")
+        yield House(hub, client, f"http://127.0.0.1:{runner.addresses[0][1]}/ws", pages)
