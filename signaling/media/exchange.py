@@ -19,7 +19,9 @@ class Exchange:
         self.people: dict[str, Participant] = {}
         self.muted: set[str] = set()
         """Seats whose sound is dropped here. Stays with the seat when the link changes."""
-        self.repair_ssrcs = RepairSsrcs()
+        self._repair_ssrcs = RepairSsrcs()
+        self._spent_ssrcs: set[int] = set()
+        """Under which somebody sends or has sent. Bounded by what a journal has room for."""
         self._by_link: dict[Link, Participant] = {}
         self._receivers: dict[int, list[Participant]] = {}
 
@@ -44,9 +46,16 @@ class Exchange:
                 yield from other.streams.values()
 
     def has_no_room_for(self, person: Participant, ssrcs: Collection[int]) -> bool:
-        """Tell whether one of somebody's SSRCs is another's, or the relay's own, or would make it so."""
-        others = {ssrc for other in self.people.values() if other is not person for ssrc in other.ssrcs()}
-        return not others.isdisjoint(ssrcs) or self.repair_ssrcs.clash(others.union(ssrcs))
+        """Tell whether one of somebody's SSRCs is another's, or the relay's own, or would make it so; or somebody sent
+        under it before: numbers that went to a receiver once must not begin anew there (RFC 3711 section 9.1)."""
+        taken = {ssrc for other in self.people.values() if other is not person for ssrc in other.ssrcs()}
+        taken |= self._spent_ssrcs.difference(person.streams)
+        return not taken.isdisjoint(ssrcs) or self._repair_ssrcs.clash(taken.union(ssrcs))
+
+    def take_ssrc(self, ssrc: int) -> int:
+        """Note that somebody sends under an SSRC; return under which the relay sends lost packets of it again."""
+        self._spent_ssrcs.add(ssrc)
+        return self._repair_ssrcs.of(ssrc)
 
     def formats_for(self, sender: Participant) -> tuple[int, ...]:
         """Return the payload types to ask of a camera: those that most of the others can show."""

@@ -230,7 +230,7 @@ class Hearing:
     def _new_stream(self, person: Participant, kind: Kind, ssrc: int) -> Stream:
         payload_type = person.formats[kind][0]
         number = self._declare(person.seat_id, ssrc, payload_type)
-        repair_ssrc = self._exchange.repair_ssrcs.of(ssrc) if kind == "video" else None
+        repair_ssrc = self._exchange.take_ssrc(ssrc)
         stream = Stream(person.seat_id, kind, ssrc, payload_type, number, repair_ssrc=repair_ssrc)
         if payload_type == RED:
             # Its pieces name the payload type that they are of: the journal must know that one too.

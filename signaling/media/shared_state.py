@@ -158,14 +158,15 @@ class History:
         flow.history = ctypes.addressof(self._room)
         flow.lengths = ctypes.addressof(self._lengths)
 
-    def keep(self, sequence: int, data: bytes) -> None:
-        """Keep a packet in place of an older one; one too long for a slot is not kept."""
+    def keep(self, sequence: int, data: bytes) -> bool:
+        """Keep a packet in place of an older one; return False for one too long for a slot, which is not kept."""
         slot = sequence % self._slots
         size = len(data) if len(data) <= self._slot_bytes else 0
         self._lengths[slot] = size
         if size:
             at = slot * self._slot_bytes
             self._bytes[at : at + size] = data
+        return size > 0
 
     def find(self, sequence: int) -> bytes | None:
         """Return a packet, or None when it never came or is forgotten."""

@@ -1,6 +1,7 @@
 """One stream that somebody sends: what is missing of it, what can be sent again, when its sender owes a keyframe."""
 
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -58,8 +59,9 @@ class Stream:
         self.seat_id = seat_id
         self.kind: Kind = kind
         self.ssrc = ssrc
-        self.repair_ssrc = repair_ssrc
-        """Under which SSRC the relay sends its packets again to whoever lost them (`resending.RepairSsrcs`)."""
+        self.repair_ssrc = repair_ssrc if kind == "video" else None
+        """Under which SSRC the relay sends its packets again to whoever lost them (`resending.RepairSsrcs`); sound goes
+        again as it was."""
         self.payload_type = payload_type
         """What it sends now."""
         self.number = number
@@ -71,6 +73,8 @@ class Stream:
         sizes = (HISTORY_MAX, SLOT_BYTES) if kind == "video" else (HISTORY_SOUND_MAX, SLOT_SOUND_BYTES)
         self._history = History(*sizes)
         self._history.lend(self.flow)
+        self._unkept: deque[int] = deque(maxlen=sizes[0])
+        """The last ones that were too long to be kept."""
         self._name_flow()
         self._keyframe_wanted = False
         self._keyframe_tries = 0
@@ -83,7 +87,8 @@ class Stream:
         flow.received += 1
         flow.octets += len(data)
         self._place(head.sequence, at)
-        self._history.keep(head.sequence, data)
+        if not self._history.keep(head.sequence, data):
+            self._unkept.append(head.sequence)
         if self.kind == "audio":
             self._hear(data)
         elif head.payload_type == H264:
@@ -118,9 +123,14 @@ class Stream:
         self.flow.codec = _FLOW_CODECS.get(self.payload_type, _SOUND)
 
     def came(self, sequence: int) -> bool:
-        """Tell whether a packet came before, whether itself or sent again: it must not go to anybody in two forms."""
-        late = self.flow.highest >= 0 and signed16(sequence - self.flow.highest) <= 0
-        return late and self._history.find(sequence) is not None
+        """Tell whether a packet came before, itself or sent again, or so long ago that nobody knows.
+
+        It must not go to anybody in two forms.
+        """
+        behind = -signed16(sequence - self.flow.highest)
+        if self.flow.highest < 0 or behind < 0:
+            return False
+        return behind >= self.flow.kept or sequence in self._unkept or self._history.find(sequence) is not None
 
     def misses(self, sequence: int) -> bool:
         """Tell whether a packet is being asked for."""

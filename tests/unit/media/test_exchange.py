@@ -142,6 +142,20 @@ def test_whose_line_is_lost_is_neither_unseen_nor_blind(meeting: Meeting) -> Non
     assert meeting.exchange.unseen() == {}
 
 
+def test_nobody_sends_under_an_ssrc_that_is_or_was_anothers_or_the_relays_own(meeting: Meeting) -> None:
+    gao, wang = meeting.come("gao"), meeting.come("wang")
+    gao.repairs = {999: 102}
+    exchange = meeting.exchange
+    repair = exchange.take_ssrc(102)
+    assert repair == exchange.take_ssrc(102) != 102
+    for ssrc in (101, 102, 999, repair):
+        assert exchange.has_no_room_for(wang, (5000, ssrc))
+    # Whoever goes on sending may; whoever comes back does so under another.
+    assert not exchange.has_no_room_for(gao, (102, 999, 5000))
+    assert exchange.has_no_room_for(meeting.come("gao"), (102,))
+    assert not exchange.has_no_room_for(wang, (5000,))
+
+
 def test_who_does_not_know_redundant_sound_gets_it_plain(meeting: Meeting) -> None:
     gao, wang, liu = meeting.come("gao"), meeting.come("wang"), meeting.come("liu")
     meeting.answer(wang, BOTH)

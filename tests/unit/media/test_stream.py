@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from signaling.media import rtp
+from signaling.media.shared_state import SLOT_BYTES
 from signaling.media.stream import HISTORY_MAX, KEYFRAME_EVERY_S, TURN_EVERY_S, SentNumbers, Stream
 
 KEYFRAME = b"\x10\x00frame"
@@ -124,6 +125,16 @@ def test_what_came_before_is_known_whether_late_or_not(camera: Stream) -> None:
     take(camera, 65535)
     assert camera.came(65535)
     assert not camera.came(4)
+
+
+def test_what_was_too_long_to_be_kept_or_is_older_than_what_is_kept_may_have_come(camera: Stream) -> None:
+    take(camera, 1, payload=bytes(SLOT_BYTES))
+    take(camera, 5)
+    assert camera.sent_again(1) is None
+    assert camera.came(1) and not camera.came(2)
+    for sequence in range(6, 3 + HISTORY_MAX):
+        take(camera, sequence)
+    assert camera.came(2) and not camera.came(3)
 
 
 def test_loss_is_counted_a_second_at_a_time(camera: Stream) -> None:
