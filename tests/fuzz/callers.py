@@ -16,6 +16,7 @@ from tests.fuzz import seeds
 
 CERTIFICATE = RTCCertificate.generateCertificate()
 FINGERPRINT = next(print_.value for print_ in CERTIFICATE.getFingerprints() if print_.algorithm == "sha-256")
+CHECKS_KEPT = 1000
 _RECEIVED_MAX = 2048
 
 
@@ -75,6 +76,8 @@ class Caller:
         self.handshake: list[bytes] = []
         """Every DTLS record of both sides."""
         self.settled = asyncio.Event()
+        self.checks: list[bytes] = []
+        """Every honest check that went over the line, where anybody may have captured it."""
         self._worker = worker
         self._hearing_id = hearing_id
         self._answered = 0
@@ -129,6 +132,8 @@ class Caller:
         data = seeds.check(self.username, self.password)
         if spoil is not None:
             data = vouched(spoil(data[:-32]), self.password)
+        elif len(self.checks) < CHECKS_KEPT:
+            self.checks.append(data)
         (sock or self.socket).sendto(data, self.server)
         return data
 

@@ -11,7 +11,7 @@ import resource
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from records.journal import JournalWriter
 from records.journal_reading import JournalFault, Packet, read_journal
 from signaling.media import express, rtp
 from signaling.media.events import LinkConnected, LinkLost, MediaEvent, MediaSettings, StillUnavailable
+from signaling.media.participant import Participant
+from signaling.media.seen import RECENT_MAX
+from signaling.media.shared_state import SSRCS_MAX
 from signaling.media.worker import MediaWorker
 from tests.fuzz import seeds
 from tests.fuzz.callers import Caller, drain, open_socket
@@ -28,6 +31,7 @@ from tests.fuzz.mutating import Mutator
 HEARING = "hearing-of-gao"
 PEOPLE = ("gao", "wang", "officer")
 BATCH = 128
+CHECKS_AT_ONCE = 32
 CHANGES = 0.05
 """How likely somebody comes, goes or is muted after a batch."""
 INPUTS_A_HEARING = 20_000
@@ -36,9 +40,11 @@ GROWTH_MIB_MAX = 64
 """Of the whole process, after its first hearing."""
 NEVER = ("internal", "turn_failed", "task_failed", "event_not_taken")
 """Drops that are faults of ours."""
-SSRCS_MAX = 64
-"""Foreign SSRCs that are sent: each is one more stream for SRTP to remember, on both sides."""
-
+FOREIGN = 8 * SSRCS_MAX
+"""So many SSRCs that nobody announced: each of those that are let in is one more stream for SRTP to remember."""
+TELLING = 10_000
+"""A hearing under so many inputs has seen everything of which the siege would say nothing if it never came."""
+MUST_DROP = ("stun_copied", "srtp_ssrcs", "srtp_refused", "unknown_address")
 
 STEPS = (1,) * 12 + (2, 3, 40, -1, -5)
 """From one sequence number to the next."""
@@ -77,9 +83,11 @@ class Siege:
         self.checks: list[bytes] = [b""] * len(PEOPLE)
         """The last check of each."""
         self._dice = mutator.dice
-        self._foreign = [self._dice.getrandbits(32) for _ in range(SSRCS_MAX)]
+        self._comings = 0
+        self._foreign = [self._dice.getrandbits(32) for _ in range(FOREIGN)]
         self._ways: tuple[tuple[str, int, Callable[[Caller], None]], ...] = (
             ("stranger", 2, self._from_a_stranger),
+            ("captured", 1, self._captured),
             ("unauthentic", 3, self._not_authentic),
             ("check", 2, self._spoilt_check),
             ("rtp", 9, self._authentic_rtp),
@@ -94,11 +102,23 @@ class Siege:
         for caller in self.callers:
             self.datagrams += caller.handshake
             self.datagrams += [data for each in seeds.rtp_packets(caller.ssrcs) if (data := caller.protected(each))]
-        await self.quiet()
+        await self._let_checks_grow_old()
         self.events.clear()
 
+    async def _let_checks_grow_old(self) -> None:
+        """Send more checks than a link knows the origin of: the first ones are old then."""
+        for _ in range(2 * RECENT_MAX // CHECKS_AT_ONCE):
+            for caller in self.callers:
+                for _ in range(CHECKS_AT_ONCE):
+                    caller.check()
+            await self.quiet()
+            for caller in self.callers:
+                drain(caller.socket)
+
     async def _come_in(self, seat_id: str) -> None:
-        caller = Caller(self.worker, HEARING, seat_id, PEOPLE.index(seat_id) + 1)
+        # Who comes back sends under other SSRCs, as browsers do.
+        self._comings += 1
+        caller = Caller(self.worker, HEARING, seat_id, self._comings)
         self.callers.append(caller)
         await caller.join(self.events)
         await self.until(lambda: LinkConnected(HEARING, seat_id) in self.events)
@@ -165,13 +185,22 @@ class Siege:
                 raise Failed(f"a stranger was sent {len(came)} datagrams: {came[0].hex()}")
         for sock in self.moved:
             drain(sock)
+        if any(person.link.state.ssrcs_count > SSRCS_MAX for person in self._people()):
+            raise Failed("a link has let in too many SSRCs")
         self.events.clear()
+
+    def _people(self) -> Iterable[Participant]:
+        return self.worker._hearings[HEARING]._exchange.people.values()
 
     # --- What is sent
 
     def _from_a_stranger(self, caller: Caller) -> None:
         data = self.mutator.one_of([*self.datagrams, *self.checks])
         self._dice.choice(self.strangers).sendto(data[:2000], caller.server)
+
+    def _captured(self, caller: Caller) -> None:
+        """Send a check of any age as it was from somewhere else: it must neither be answered nor draw the stream."""
+        self._dice.choice(self.strangers).sendto(self._dice.choice(caller.checks), caller.server)
 
     def _not_authentic(self, caller: Caller) -> None:
         caller.send(self.mutator.one_of([*self.datagrams, *self.checks])[:2000])
@@ -256,6 +285,9 @@ async def besieged(room: Path, mutator: Mutator) -> AsyncIterator[Siege]:
         faults = [record for record in records if isinstance(record, JournalFault)]
         if faults:
             raise Failed(f"the journal has faults: {faults[0]}")
+        untried = [reason for reason in MUST_DROP if not worker.drops[reason]]
+        if siege.inputs.total() >= TELLING and untried:
+            raise Failed(f"never came to be dropped: {untried}")
         if siege.inputs["rtp"] > 100 and not any(isinstance(record, Packet) for record in records):
             raise Failed("nothing authentic was recorded")
     finally:

@@ -9,7 +9,7 @@ async def test_no_hostile_input_raises_gets_an_answer_or_passes_for_what_it_is_n
     outcome = await run(9000, seed=20261125, a_hearing=1400)
     assert outcome.failures == {}
     assert outcome.inputs.total() == 9000
-    assert len(outcome.inputs) == 14
+    assert len(outcome.inputs) == 15
 
 
 async def test_the_fuzzing_would_notice(monkeypatch: pytest.MonkeyPatch) -> None:
