@@ -148,7 +148,7 @@ def test_nobody_sends_under_an_ssrc_that_is_or_was_anothers_or_the_relays_own(me
     exchange = meeting.exchange
     repair = exchange.take_ssrc(102)
     assert repair == exchange.take_ssrc(102) != 102
-    for ssrc in (101, 102, 999, repair):
+    for ssrc in (102, 103, 999, repair):
         assert exchange.has_no_room_for(wang, (5000, ssrc))
     # Whoever goes on sending may; whoever comes back does so under another.
     assert not exchange.has_no_room_for(gao, (102, 999, 5000))
