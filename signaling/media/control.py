@@ -10,12 +10,12 @@ from signaling.media.events import PersonStats
 from signaling.media.exchange import Exchange
 from signaling.media.participant import Participant
 from signaling.media.recorder import Recorder
+from signaling.media.sparing import Sparing
 from signaling.media.stream import in_order
 
 NACKS_A_MESSAGE_MAX = 64
 NACKS_A_REQUEST_MAX = 256
 """Of one receiver's feedback message; more is an outage, and a keyframe serves it better."""
-LIFTED_BPS = 20_000_000
 REPORTS_A_TURN_MAX = 8
 JITTER_MS_MAX = 10_000
 
@@ -26,6 +26,7 @@ class Control:
     def __init__(self, exchange: Exchange, recorder: Recorder) -> None:
         self._exchange = exchange
         self._recorder = recorder
+        self._sparing = Sparing(exchange, recorder)
 
     def arrived(self, person: Participant, data: bytes, at: float) -> None:
         """Answer what can be answered, pass on what cannot, drop the rest."""
@@ -51,7 +52,8 @@ class Control:
         (middle,) = struct.unpack_from(">I", report, 10)
         for receiver in self._exchange.receivers_of(stream.ssrc):
             receiver.report_sent(middle, at)
-            receiver.link.send_rtcp(report)
+            thinned = receiver.thinned.get(stream.ssrc)
+            receiver.link.send_rtcp(report if thinned is None else thinned.sender_report(report))
 
     def _receiver_reports(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
         reporter = rtp.sender_of(part)
@@ -68,6 +70,8 @@ class Control:
             # What is mended from here is no business of the sender's: a browser that is told of it sends less.
             mended = person.takes_repairs(sender.streams[block.ssrc])
             told = rtp.without_loss(block.data) if mended else block.data
+            if block.ssrc in person.thinned:
+                told = person.thinned[block.ssrc].receiver_report(told)
             sender.link.send_rtcp(rtp.make_receiver_report(reporter, [told]))
 
     def _asked_again(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
@@ -102,7 +106,7 @@ class Control:
 
     def give_feedback(self, at: float) -> None:
         """Answer the senders' numbers and tell them what the others' lines carry. Every 80 ms."""
-        self._spare_the_hearing(at)
+        self._sparing.look(at)
         for person in self._exchange.people.values():
             if not person.link.connected or not person.streams:
                 continue
@@ -112,50 +116,7 @@ class Control:
                 if report is None:
                     break
                 person.link.send_rtcp(report)
-            self._cap(person, at)
-
-    def _spare_the_hearing(self, at: float) -> None:
-        """Hold pictures back from spectators whose lines are too thin, before anybody is told to send less for them."""
-        for person in self._exchange.people.values():
-            if person.sound_first is None or not person.link.connected:
-                continue
-            cap_bps, cameras = person.downlink.cap_bps, self._cameras_of(person)
-            share_bps = None if cap_bps is None or not cameras else cap_bps / cameras
-            if not person.sound_first.look(share_bps, at):
-                continue
-            self._exchange.place_receivers()
-            if person.sound_alone:
-                self._recorder.note({"event": "PicturesHeldBack", "seat_id": person.seat_id})
-                continue
-            self._recorder.note({"event": "PicturesResumed", "seat_id": person.seat_id})
-            for stream in self._exchange.streams_for(person):
-                if stream.ssrc in person.receiving:
-                    stream.want_keyframe()
-
-    def _cap(self, sender: Participant, at: float) -> None:
-        """Tell a sender the least that its receivers' lines carry, each shared evenly among the cameras it gets."""
-        caps = [
-            receiver.downlink.cap_bps / max(1, self._cameras_of(receiver))
-            for stream in sender.streams.values()
-            for receiver in self._exchange.receivers_of(stream.ssrc)
-            if stream.kind == "video" and receiver.downlink.cap_bps is not None
-        ]
-        cap = min(caps, default=None)
-        if cap is None:
-            if sender.capped_bps is not None:
-                sender.capped_bps = None
-                sender.link.send_rtcp(rtp.make_remb(LIFTED_BPS, sender.streams))
-        elif sender.capped_bps is None or cap < 0.97 * sender.capped_bps or at - sender.capped_at >= 1.0:
-            sender.capped_bps = cap
-            sender.capped_at = at
-            sender.link.send_rtcp(rtp.make_remb(int(cap), sender.streams))
-
-    def _cameras_of(self, receiver: Participant) -> int:
-        return sum(
-            stream.kind == "video"
-            for stream in self._exchange.streams_for(receiver)
-            if stream.ssrc in receiver.receiving
-        )
+            self._sparing.tell(person, at)
 
     def measure(self, elapsed_s: float) -> dict[str, PersonStats]:
         """Return everybody's statistics of the last `elapsed_s` seconds."""
@@ -170,14 +131,16 @@ class Control:
             received += second.received
             if not self._exchange.silenced(stream):
                 level = max(level, second.level)
+        person.sends_bps = 8 * size / max(elapsed_s, 0.1)
         loss_up_pct = 100 * max(0, expected - received) / expected if expected else 0.0
         return PersonStats(
             loss_pct=round(max(loss_up_pct, person.loss_down_pct), 1),
             rtt_ms=None if person.rtt_s is None else round(person.rtt_s * 1000),
-            kbps=round(8 * size / 1000 / max(elapsed_s, 0.1)),
+            kbps=round(person.sends_bps / 1000),
             level=round(level / 1.27),
             jitter_ms=self._jitter_ms(person),
             sound_alone=person.sound_alone,
+            fewer_pictures=person.fewer_pictures,
         )
 
     def _jitter_ms(self, person: Participant) -> int | None:

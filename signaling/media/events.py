@@ -98,8 +98,9 @@ class PersonStats(msgspec.Struct, frozen=True, tag=True):
 
     `loss_pct`: the worse of what was lost from and to the person, 0-100; `rtt_ms`: to the relay and back, None when not
     known; `kbps`: what the person sends; `level`: how loud, 0 (silent) to 100; `jitter_ms`: the worse of how unevenly
-    sound arrives from and at the person, None when nobody has reported it; `sound_alone`: the line of
-    somebody who only watches is too thin for pictures, which are held back.
+    sound arrives from and at the person, None when nobody has reported it; `sound_alone`: the person's line
+    is too thin for pictures, which are held back; `fewer_pictures`: it is thinner than the others', so that the person
+    gets fewer pictures a second of somebody.
     """
 
     loss_pct: float
@@ -108,6 +109,7 @@ class PersonStats(msgspec.Struct, frozen=True, tag=True):
     level: int
     jitter_ms: int | None = None
     sound_alone: bool = False
+    fewer_pictures: bool = False
 
 
 class PicturesUnseen(msgspec.Struct, frozen=True, tag=True):

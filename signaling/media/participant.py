@@ -11,8 +11,10 @@ from signaling.media.red import unwrap_red
 from signaling.media.resending import Resender
 from signaling.media.rtp import TRANSPORT_WIDE_ID, extension_at, read_head, with_transport_number
 from signaling.media.sdp import Answer, AnsweredSection, Section
-from signaling.media.spectators import SoundFirst
+from signaling.media.shared_state import HISTORY_MAX
+from signaling.media.sharing import Held
 from signaling.media.stream import SentNumbers, Stream
+from signaling.media.thinning import Thinned, with_number
 
 SECTIONS_MAX = 72
 """Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description. A
@@ -33,7 +35,12 @@ class Participant:
         self.link = link
         self.publishes = publishes
         """Whether it may send. Whoever only watches is offered no m-line to send on, and what comes is dropped."""
-        self.sound_first = None if publishes else SoundFirst()
+        self.pictures = Held()
+        """Whether it gets pictures; else sound alone."""
+        self.fewer: dict[int, Held] = {}
+        """By SSRC: whether it gets all of a picture that it once got only the base layer of."""
+        self.thinned: dict[int, Thinned] = {}
+        """By SSRC, of the same: under which numbers what goes. Stays as long as the link: see there."""
         self.streams: dict[int, Stream] = {}
         """What the seat sends, by SSRC."""
         self.repairs: dict[int, int] = {}
@@ -58,6 +65,8 @@ class Participant:
         self._thinned_at = -1e9
         self.transport_wide = False
         self._resender = Resender()
+        self.sends_bps = 0.0
+        """How much it sent in the last second that was measured."""
         self.rtt_s: float | None = None
         self.loss_down_pct = 0.0
         self.jitter_heard_ms: dict[int, float] = {}
@@ -174,7 +183,27 @@ class Participant:
     @property
     def sound_alone(self) -> bool:
         """Whether pictures are held back from this seat, whose line is too thin for them."""
-        return self.sound_first is not None and not self.sound_first.pictures
+        return not self.pictures.given
+
+    @property
+    def fewer_pictures(self) -> bool:
+        """Whether this seat gets fewer pictures a second of somebody, for its line carries no more."""
+        return self.pictures.given and any(not self.fewer[ssrc].given for ssrc in self.fewer.keys() & self.receiving)
+
+    @property
+    def spared(self) -> bool:
+        """Whether this seat does without anything for its line's sake."""
+        return self.sound_alone or self.fewer_pictures
+
+    def give_fewer(self, stream: Stream, at: float) -> None:
+        """From now on let only a picture's base layer go to this seat; what it gets must be placed anew."""
+        self.fewer.setdefault(stream.ssrc, Held()).hold(at)
+        if stream.ssrc not in self.thinned:
+            highest = int(stream.flow.highest)
+            recent = range(max(0, highest - HISTORY_MAX + 1), highest + 1)
+            late = [number for number in recent if stream.misses(number & 0xFFFF)]
+            self.thinned[stream.ssrc] = Thinned(highest, late)
+        self.thinned[stream.ssrc].base_only = True
 
     def stream(self, kind: Kind) -> Stream | None:
         """Return the seat's own stream of a kind."""
@@ -186,7 +215,7 @@ class Participant:
 
     def takes_as_it_is(self, stream: Stream) -> bool:
         """Tell whether a stream's packets go to this seat with nothing changed but their transport-wide number."""
-        return stream.payload_type != RED or stream.ssrc not in self.plain
+        return stream.ssrc not in self.thinned and (stream.payload_type != RED or stream.ssrc not in self.plain)
 
     def takes_repairs(self, stream: Stream) -> bool:
         """Tell whether what is lost of a stream goes to this seat again in repair packets."""
@@ -194,6 +223,11 @@ class Participant:
 
     def forward(self, stream: Stream, sequence: int, data: bytes, numbered: int, at: float) -> None:
         """Send one of another seat's packets to this one. `numbered`: where the sender's own number stands, or -1."""
+        if stream.ssrc in self.thinned:
+            thinned = self.thinned[stream.ssrc].pass_on(data)
+            if thinned is None:
+                return
+            data = thinned
         if self.transport_wide:
             number = self.downlink.next_number(len(data), at)
             self.receiving[stream.ssrc].note(sequence, number)
@@ -213,9 +247,12 @@ class Participant:
     def _as_it_went(self, stream: Stream, sequence: int) -> bytes | None:
         """Return the packet that went to this seat under a sequence number, the same to the last bit; None when none
         did, or it is forgotten."""
-        data = stream.sent_again(sequence)
-        if data is None:
+        thinned, own = self.thinned.get(stream.ssrc), sequence
+        origin = sequence if thinned is None else thinned.origin(sequence)
+        data = None if origin is None else stream.sent_again(origin)
+        if origin is None or data is None:
             return None
+        sequence = origin
         if data[1] & 0x7F == RED:
             if not self.transport_wide:
                 return None  # nothing tells in which form it went
@@ -229,7 +266,7 @@ class Participant:
             if number is None:
                 return None
             data = with_transport_number(data, number, extension_at(data, TRANSPORT_WIDE_ID))
-        return data
+        return data if own == sequence else with_number(data, own)
 
     def _repaired(self, stream: Stream, data: bytes, at: float) -> bytes:
         """Return a packet as it goes again: in a repair packet of its own number where the answer takes that.

@@ -1,0 +1,119 @@
+"""How one picture is shared among lines that carry more and less: who gets all of it, who fewer pictures a second, who
+sound alone, and how much its sender is told to send.
+
+Every camera has one picture for everybody. With one receiver its sender slows down to what that line carries. With
+several, whoever's line is much thinner than the others' gets the base layer alone, so that the others wait only for
+that; and below a floor sound alone, so that a hearing never goes blind for one line.
+
+A share is what a receiver's line carries for one camera, sound and picture together, in bit/s; infinite while nothing
+speaks for a limit. A base share is what part of a picture the base layer is; None: it has no layers.
+"""
+
+import math
+
+SOUND_BPS = 45_000
+"""What somebody's sound takes, with its headers."""
+ALONE_BPS_MIN = 70_000
+"""Below this a picture only harms the sound: browsers send none in less than 30 kbit/s, however little is asked."""
+PICTURE_BPS_MIN = 150_000
+"""Less than this nobody is told to send for one line's sake while another carries more."""
+GOOD_BPS = 600_000
+"""A good picture: to see a better one, nobody may put another on fewer pictures."""
+GAIN = 1.5
+"""How much better others' pictures must become by that."""
+LIMITS = 0.85
+"""From this part of a line on, what is sent may be less because of the line."""
+RISING = 0.9
+HOLDS_S = (10.0, 20.0, 40.0, 80.0)
+"""How long something is held back at least: longer each time, for each try to bring it back may cost some sound."""
+STEADY_S = 60.0
+"""What went well for so long: the next time is the first again."""
+PATIENCE_S = 4.0
+"""A line that stood still for a moment is found to carry next to nothing, and then 10 % more each second."""
+
+
+class Held:
+    """Something that a thin line does without for a while. Does not flap: see `HOLDS_S`."""
+
+    def __init__(self) -> None:
+        self.given = True
+        self._holds = 0
+        self._until = 0.0
+        self._thin_since: float | None = None
+        self._returned_at = 0.0
+
+    def look(self, too_thin: bool, wide_enough: bool, at: float, *, patience_s: float = 0.0) -> bool:
+        """Take how the line is at monotonic second `at`; return whether that changed what is given.
+
+        `patience_s`: how long it must be too thin before that counts.
+        """
+        if not self.given:
+            if not wide_enough or not self.may_return(at):
+                return False
+            self._returned_at = at
+            self.given = True
+            return True
+        if not too_thin:
+            self._thin_since = None
+            return False
+        if self._thin_since is None:
+            self._thin_since = at
+        if at - self._thin_since < patience_s:
+            return False
+        self.hold(at)
+        return True
+
+    def hold(self, at: float) -> None:
+        """Hold back from monotonic second `at` on."""
+        if at - self._returned_at > STEADY_S:
+            self._holds = 0
+        self._until = at + HOLDS_S[min(self._holds, len(HOLDS_S) - 1)]
+        self._holds += 1
+        self._thin_since = None
+        self.given = False
+
+    def may_return(self, at: float) -> bool:
+        """Tell whether it has been held back for long enough."""
+        return at >= self._until
+
+
+def lowest_bps(best_other_bps: float, base_share: float | None) -> float:
+    """Return the share below which somebody gets sound alone. `best_other_bps`: the best of the other receivers'
+    shares, 0 when there is none: then nobody waits for the line, and the sender slows down as far as it can."""
+    if best_other_bps < PICTURE_BPS_MIN:
+        return ALONE_BPS_MIN
+    return carried_bps(PICTURE_BPS_MIN, base_share)
+
+
+def carried_bps(sent_bps: float, base_share: float | None) -> float:
+    """Return what whoever gets the base layer alone gets of what is sent."""
+    return sent_bps if base_share is None else SOUND_BPS + base_share * max(0.0, sent_bps - SOUND_BPS)
+
+
+def does_with_fewer(share_bps: float, best_other_bps: float, sent_bps: float) -> bool:
+    """Tell whether a line is so thin that it gets the base layer alone: others must gain by it, and what is sent must
+    not be less anyway."""
+    others_gain = GAIN * share_bps < min(GOOD_BPS, best_other_bps) or share_bps < PICTURE_BPS_MIN <= best_other_bps
+    return others_gain and sent_bps > LIMITS * share_bps
+
+
+def takes_all(share_bps: float, best_other_bps: float, sent_bps: float) -> bool:
+    """Tell whether a line that gets the base layer alone carries all that is sent, or nobody would gain any more."""
+    return share_bps >= sent_bps or share_bps >= best_other_bps
+
+
+def asked_bps(share_bps: float, base_share: float | None, *, rising: bool) -> float:
+    """Return how much its sender may send for a line that gets the base layer alone.
+
+    `rising`: the line may get all again; when it carries a good picture, its sender is slowed down to that first.
+    """
+    if base_share is None or (rising and share_bps >= GOOD_BPS):
+        return RISING * share_bps
+    return SOUND_BPS + max(0.0, share_bps - SOUND_BPS) / base_share
+
+
+def told_bps(asked: list[float], shares: list[float]) -> float:
+    """Return what a sender is told: the least that is asked of it, but no less than a picture takes while a receiver's
+    line carries that. Infinite: nothing."""
+    floor = min(PICTURE_BPS_MIN, max(shares, default=math.inf))
+    return max(floor, min(asked, default=math.inf))

@@ -1,0 +1,160 @@
+"""Carries out how pictures are shared in one hearing (`sharing`): sees what lines carry, holds back, tells senders."""
+
+import math
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from signaling.media import rtp
+from signaling.media.codecs import VP8
+from signaling.media.exchange import Exchange
+from signaling.media.layers import base_share
+from signaling.media.participant import Participant
+from signaling.media.recorder import Recorder
+from signaling.media.shared_state import HISTORY_MAX
+from signaling.media.sharing import (
+    PATIENCE_S,
+    PICTURE_BPS_MIN,
+    asked_bps,
+    does_with_fewer,
+    lowest_bps,
+    takes_all,
+    told_bps,
+)
+from signaling.media.stream import Stream
+
+LIFTED_BPS = 20_000_000
+SEEN_AGAIN_S = 1.0
+"""How often a picture's layers are looked at, while that matters."""
+SMOOTH = 0.3
+
+
+class Sparing:
+    """Spares thin lines, and the others the thin lines. To be asked some ten times a second."""
+
+    def __init__(self, exchange: Exchange, recorder: Recorder) -> None:
+        self._exchange = exchange
+        self._recorder = recorder
+        self._layers: WeakKeyDictionary[Stream, tuple[float, float | None]] = WeakKeyDictionary()
+        """When a picture's layers were last looked at, and its base share."""
+        self._shares: dict[Participant, float] = {}
+
+    def look(self, at: float) -> None:
+        """Hold back what lines do not carry, and give back what they carry again."""
+        people = [person for person in self._exchange.people.values() if person.link.connected]
+        if not any(person.downlink.cap_bps is not None or person.spared for person in people):
+            self._shares = {}
+            return
+        self._shares = {person: self._share_bps(person) for person in people}
+        for person in people:
+            fewer_before = person.fewer_pictures
+            self._look_at_sound(person, at)
+            for sender, stream in self._pictures_for(person):
+                self._look_at_layers(sender, stream, person, at)
+            if person.fewer_pictures != fewer_before and not person.sound_alone:
+                self._note("PicturesWhole" if fewer_before else "PicturesThinned", person)
+
+    def _note(self, event: str, person: Participant) -> None:
+        self._recorder.note({"event": event, "seat_id": person.seat_id})
+
+    def _pictures_for(self, receiver: Participant) -> Iterator[tuple[Participant, Stream]]:
+        for sender in self._exchange.people.values():
+            for stream in sender.streams.values():
+                if sender is not receiver and stream.kind == "video" and stream.ssrc in receiver.receiving:
+                    yield sender, stream
+
+    def _share_bps(self, receiver: Participant) -> float:
+        """Return what a line carries for each camera: evenly, whoever is large on the screen now."""
+        cap_bps = receiver.downlink.cap_bps
+        return math.inf if cap_bps is None else cap_bps / max(1, sum(1 for _ in self._pictures_for(receiver)))
+
+    def _best_other_bps(self, stream: Stream, receiver: Participant) -> float:
+        others = (other for other in self._exchange.receivers_of(stream.ssrc) if other is not receiver)
+        return max((self._shares.get(other, math.inf) for other in others), default=0.0)
+
+    def _base_share(self, stream: Stream, at: float) -> float | None:
+        if stream.payload_type != VP8:
+            return None
+        seen_at, share = self._layers.get(stream, (-math.inf, None))
+        if at - seen_at < SEEN_AGAIN_S:
+            return share
+        seen = base_share(_recent(stream))
+        if seen is not None and share is not None:
+            seen = share + SMOOTH * (seen - share)
+        self._layers[stream] = (at, seen)
+        return seen
+
+    def _look_at_sound(self, person: Participant, at: float) -> None:
+        """Give a person pictures, or sound alone."""
+        pictures = list(self._pictures_for(person))
+        share_bps = self._shares[person]
+        lowest = max(
+            (lowest_bps(self._best_other_bps(each, person), self._base_share(each, at)) for _, each in pictures),
+            default=0.0,
+        )
+        patience_s = PATIENCE_S if lowest < PICTURE_BPS_MIN else 0.0
+        if not person.pictures.look(share_bps < lowest, share_bps >= lowest, at, patience_s=patience_s):
+            return
+        if person.pictures.given:
+            for _, stream in pictures:
+                self._begin_again(person, stream, at)
+        self._exchange.place_receivers()
+        self._note("PicturesResumed" if person.pictures.given else "PicturesHeldBack", person)
+
+    def _begin_again(self, person: Participant, stream: Stream, at: float) -> None:
+        """Bring a picture back, carefully: of one with layers the base first."""
+        if self._base_share(stream, at) is not None:
+            person.give_fewer(stream, at)
+        if stream.ssrc in person.thinned:
+            person.thinned[stream.ssrc].skip_to(stream.flow.highest)
+        stream.want_keyframe()
+
+    def _look_at_layers(self, sender: Participant, stream: Stream, person: Participant, at: float) -> None:
+        """Give a person all pictures of a camera, or fewer a second."""
+        if person.sound_alone:
+            return
+        share_bps, best_other_bps = self._shares[person], self._best_other_bps(stream, person)
+        held = person.fewer.get(stream.ssrc)
+        if held is None or held.given:
+            thin = does_with_fewer(share_bps, best_other_bps, sender.sends_bps)
+            if thin and self._base_share(stream, at) is not None:
+                person.give_fewer(stream, at)
+                self._exchange.place_receivers()
+        elif held.look(False, takes_all(share_bps, best_other_bps, sender.sends_bps), at):
+            person.thinned[stream.ssrc].base_only = False
+
+    # --- What senders are told
+
+    def tell(self, sender: Participant, at: float) -> None:
+        """Tell a sender how much it may send, when that has changed."""
+        cap_bps = self._told_bps(sender, at)
+        if cap_bps == math.inf:
+            if sender.capped_bps is not None:
+                sender.capped_bps = None
+                sender.link.send_rtcp(rtp.make_remb(LIFTED_BPS, sender.streams))
+        elif sender.capped_bps is None or cap_bps < 0.97 * sender.capped_bps or at - sender.capped_at >= 1.0:
+            sender.capped_bps = cap_bps
+            sender.capped_at = at
+            sender.link.send_rtcp(rtp.make_remb(min(int(cap_bps), LIFTED_BPS), sender.streams))
+
+    def _told_bps(self, sender: Participant, at: float) -> float:
+        asked, shares = [], []
+        for stream in sender.streams.values():
+            receivers = self._exchange.receivers_of(stream.ssrc) if stream.kind == "video" and self._shares else ()
+            for receiver in receivers:
+                share_bps = self._shares.get(receiver, math.inf)
+                shares.append(share_bps)
+                held = receiver.fewer.get(stream.ssrc)
+                if held is None or held.given or share_bps == math.inf:
+                    asked.append(share_bps)
+                else:
+                    asked.append(asked_bps(share_bps, self._base_share(stream, at), rising=held.may_return(at)))
+        return told_bps(asked, shares)
+
+
+def _recent(stream: Stream) -> Iterator[bytes]:
+    """Yield the last packets of a stream that are still there."""
+    highest = int(stream.flow.highest)
+    for number in range(max(0, highest - HISTORY_MAX + 1), highest + 1):
+        data = stream.sent_again(number & 0xFFFF)
+        if data is not None:
+            yield data

@@ -1,0 +1,150 @@
+"""One picture on its way to one receiver who got, or gets, only its base layer: what goes, and under which number.
+
+What is left out must leave no gap in the sequence numbers, or the receiver would ask for it. So from the first time
+that something is left out, packets go under numbers of their own until the link ends: no SRTP index is used twice. A
+packet that is late has its number kept free; if it then turns out not to be for the receiver, an empty one goes under
+that number (RFC 3550 section 5.1: padding), so that nobody waits for it.
+
+What a browser needs (libwebrtc): base frames hang together by TL0PICIDX and may have gaps in PictureID; of a frame
+above them nothing may be missing back to the last one on each layer that it refers to. So higher layers begin where
+frames refer to layer 0 alone, and end all together.
+"""
+
+import struct
+from collections.abc import Iterable
+
+from signaling.media.congestion import signed16
+from signaling.media.layers import Layer, read_layer
+from signaling.media.rtp import RtpHead, read_head
+from signaling.media.shared_state import HISTORY_MAX
+
+KEPT = HISTORY_MAX
+"""Packets: what was lost longer ago cannot be sent again anyway."""
+FRAMES_KEPT = 64
+
+
+def with_number(data: bytes, sequence: int) -> bytes:
+    """Return a packet under another sequence number."""
+    return b"".join((data[:2], struct.pack(">H", sequence), data[4:]))
+
+
+def _empty(data: bytes, head: RtpHead, sequence: int) -> bytes:
+    first = struct.pack(">BBH", data[0] | 0x20, data[1] & 0x7F, sequence)
+    return b"".join((first, data[4 : head.payload_at], b"\1"))
+
+
+class Thinned:
+    """The numbers and layers of one stream towards one receiver.
+
+    `highest`: the sender's number up to which everything went as it was (`FlowState.highest`), but for what is
+    `missing`. Feed it every packet of the stream from then on, or say that there were some by `skip_to`.
+    """
+
+    def __init__(self, highest: int, missing: Iterable[int] = ()) -> None:
+        self.base_only = True
+        self.withheld = 0
+        """How many packets were left out: by so much a number here is lower than the sender's."""
+        self.withheld_octets = 0
+        self._highest = highest
+        self._kept_free = {number: number for number in missing}
+        """Numbers of packets that are late: the sender's, counted on over their wraps -> the receiver's."""
+        sent = range(max(0, highest - KEPT + 1), highest + 1) if highest >= 0 else ()
+        self._origins = {number & 0xFFFF: number & 0xFFFF for number in sent}
+        """The receiver's numbers -> the sender's."""
+        self._frames: dict[int, bool] = {}
+        """Whether a frame goes, by its time stamp: it goes as a whole or not at all."""
+        self._open = 0
+        """Which layers above 0 the receiver has everything of since `_open_from`, as bits."""
+        self._open_from = 0
+
+    def pass_on(self, data: bytes) -> bytes | None:
+        """Return the stream's packet as it goes to the receiver, or None when nothing goes."""
+        head = read_head(data)
+        if head is None:
+            return None
+        if self._highest < 0:
+            self._highest = 0x10000 + ((head.sequence - 1) & 0xFFFF)
+        number = self._highest + signed16(head.sequence - self._highest)
+        layer = read_layer(data, head)
+        if number <= self._highest:
+            return self._late(data, head, number, layer)
+        self._keep_free(number)
+        if not self._takes(head.timestamp, layer, number):
+            self.withheld += 1
+            self.withheld_octets += len(data) - head.payload_at
+            return None
+        return self._numbered(data, head, number - self.withheld)
+
+    def origin(self, sequence: int) -> int | None:
+        """Return the sender's number of a packet that went under `sequence`; None when none did, or it is forgotten."""
+        return self._origins.get(sequence)
+
+    def skip_to(self, highest: int) -> None:
+        """Note that the receiver gets nothing up to the sender's number `highest` (`FlowState.highest`)."""
+        if highest > self._highest >= 0:
+            self.withheld += highest - self._highest
+            self._highest = highest
+            self._kept_free.clear()
+            self._open = 0
+
+    def sender_report(self, report: bytes) -> bytes:
+        """Return a bare sender report that counts what went here (RFC 3550 section 6.4.1, 7.2)."""
+        packets, octets = struct.unpack_from(">II", report, 20)
+        counted = ((packets - self.withheld) & 0xFFFFFFFF, (octets - self.withheld_octets) & 0xFFFFFFFF)
+        return report[:20] + struct.pack(">II", *counted)
+
+    def receiver_report(self, block: bytes) -> bytes:
+        """Return a report block in the sender's numbers (RFC 3550 section 6.4.1)."""
+        (highest,) = struct.unpack_from(">I", block, 8)
+        return block[:8] + struct.pack(">I", (highest + self.withheld) & 0xFFFFFFFF) + block[12:]
+
+    def _keep_free(self, number: int) -> None:
+        for late in range(max(self._highest + 1, number - KEPT), number):
+            self._kept_free[late] = late - self.withheld
+        self._highest = number
+        while self._kept_free and (oldest := next(iter(self._kept_free))) < number - KEPT:
+            del self._kept_free[oldest]
+
+    def _late(self, data: bytes, head: RtpHead, number: int, layer: Layer | None) -> bytes | None:
+        own = self._kept_free.pop(number, None)
+        if own is None:
+            return None  # it went already, or it was left out, or it is too late
+        if layer is None or layer.number == 0:
+            goes = True
+        else:
+            # Of a frame of which nothing came in time, nobody knows but that those around it went.
+            since = bool(self._open >> layer.number & 1) and number > self._open_from
+            goes = self._frames.get(head.timestamp, since)
+        if goes:
+            return self._numbered(data, head, own)
+        self.withheld_octets += len(data) - head.payload_at
+        return _empty(data, head, own & 0xFFFF)
+
+    def _numbered(self, data: bytes, head: RtpHead, own: int) -> bytes:
+        own &= 0xFFFF
+        self._origins.pop(own, None)
+        self._origins[own] = head.sequence
+        if len(self._origins) > KEPT:
+            del self._origins[next(iter(self._origins))]
+        return data if own == head.sequence else with_number(data, own)
+
+    def _takes(self, timestamp: int, layer: Layer | None, number: int) -> bool:
+        if layer is None or layer.number == 0:
+            return True
+        goes = self._frames.get(timestamp)
+        if goes is None:
+            goes = self._frames[timestamp] = self._takes_frame(layer, number)
+            if len(self._frames) > FRAMES_KEPT:
+                del self._frames[next(iter(self._frames))]
+        return goes
+
+    def _takes_frame(self, layer: Layer, number: int) -> bool:
+        bit = 1 << layer.number
+        below = bit - 2
+        if not self.base_only and (layer.sync or self._open & (bit | below) == bit | below):
+            if not self._open:
+                self._open_from = number
+            self._open |= bit
+            return True
+        self._open = 0
+        return False
