@@ -4,6 +4,7 @@ Shared by the writer (`trail`) and the offline reader (`verifier`), so that the 
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -165,11 +166,20 @@ def read_base64(text: str) -> bytes | None:
 
 
 def append_head(path: Path, head: SignedHead) -> None:
-    """Add a head to `heads.jsonl`, durable before this returns. Keep that file apart from the database."""
-    with path.open("ab") as file:
-        file.write(canonical(asdict(head)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add a head to `heads.jsonl`, durable before this returns. Keep that file apart from the database.
+
+    Raises OSError when the disk refuses, and then leaves the file as it was.
+    """
+    line = canonical(asdict(head)) + b"\n"
+    with path.open("ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def read_heads(path: Path) -> list[SignedHead]:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from sqlalchemy import Index, String, Text, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +25,7 @@ from records.clock import Clock, SystemClock
 from records.database import Base, Database, Json, stored_enum
 from records.endings import carry_out, seen_through
 from records.ids import new_id
+from records.refusals import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -181,8 +183,12 @@ class Dispatcher:
         """Deliver for ever."""
         while True:
             self._news.clear()
-            if await self.deliver_due() > 0:
-                continue
+            try:
+                if await self.deliver_due() > 0:
+                    continue
+            except* (OSError, SQLAlchemyError, Refusal) as failed:
+                # A database that cannot be written to, a full disk say: letters wait, and so do we.
+                log.error("outbox could not be emptied: %s", [type(error).__name__ for error in failed.exceptions])
             try:
                 async with asyncio.timeout(WAKE_S):
                     await self._news.wait()
@@ -244,10 +250,10 @@ class Dispatcher:
             # We are being stopped: hand the letter back.
             await self._settle(letter_id, due_at=self._clock.now())
             raise
-        except NotYet:
+        except NotYet as not_yet:
             due_at = self._clock.now() + timedelta(seconds=NOT_YET_S)
             attempts = letter.attempt - 1
-            await self._settle(letter_id, due_at=due_at, attempts=attempts, last_error=NotYet.__name__)
+            await self._settle(letter_id, due_at=due_at, attempts=attempts, last_error=type(not_yet).__name__)
         except Exception as error:
             # Whatever a handler raises, the other letters go on; this one is tried again or shown as failed.
             await self._failed(letter_id, letter, error)

@@ -6,20 +6,24 @@ Each job may run twice (the outbox delivers at least once), and then finds its w
 import asyncio
 import errno
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from records import outbox
 from records.actors import system_actor
 from records.journal_reading import segment_paths, with_key
 from records.journal_store import JournalInUse, at_rest
 from records.manifests import Survey, survey
-from records.outbox import Handler, Letter, NotYet
+from records.outbox import Handler, Letter, LetterState, NotYet
 from records.sealed_files import seal_file
 from sessions import recordings
 from sessions.actors import session_of
 from sessions.states import SessionState
+from sessions.tables import Session
 from signaling.media.playback import PlaybackFile, remux
 from web import composites
 from web.composites import MAKE_PLAYBACK, DiskFull
@@ -29,8 +33,19 @@ from web.stamping import stamp_recording
 SEAL = "seal_recording"
 STAMP = "stamp_recording"
 
+GONE_PATIENCE = timedelta(days=1)
+"""How long a recording whose directory is gone is looked for; after that, when the server starts."""
+
 SEALER = system_actor("sealer")
 PLAYBACK = system_actor("playback")
+
+
+class BeingWritten(NotYet):
+    """The recording's end is not on the disk yet."""
+
+
+class DiskGone(NotYet):
+    """The recording's directory is not there."""
 
 
 def handlers_for(app: web.Application) -> Mapping[str, Handler]:
@@ -52,16 +67,41 @@ def _session_id(letter: Letter) -> str:
     return str(letter.payload["session_id"])
 
 
+async def seal_what_waits(app: web.Application) -> None:
+    """Have every recording sealed whose hearing is over, also one that could not be before: its disk was gone, say."""
+    async with app[DATABASE].begin() as db:
+        for session_id in await db.scalars(select(Session.id).where(Session.state == SessionState.ENDED)):
+            letter = {"session_id": session_id}
+            await outbox.put_again(db, SEAL, letter, key=f"{SEAL}/{session_id}", clock=app[CLOCK])
+
+
+async def sealing(db: AsyncSession, session_id: str) -> str:
+    """Return what keeps a recording from being sealed: `unwritten` (its end still is), `gone` (the disk), `failed`."""
+    standing = await outbox.standing_of(db, f"{SEAL}/{session_id}")
+    if standing is None:
+        return ""
+    if standing.state is LetterState.FAILED:
+        return "failed"
+    return {BeingWritten.__name__: "unwritten", DiskGone.__name__: "gone"}.get(standing.last_error or "", "")
+
+
 async def seal_recording(app: web.Application, session_id: str) -> None:
     """Seal the recording of an ended session, and ask for its playback files.
 
-    Raises NotYet while its end is still being written: a disk that is slow, or full, takes it later.
+    Raises NotYet while its end is still being written: a disk that is slow, or full, takes it later; and for
+    `GONE_PATIENCE` while its directory is gone.
     """
     directory = app[SETTINGS].journals / session_id
     try:
         surveyed = await asyncio.to_thread(_survey_at_rest, directory)
     except JournalInUse as error:
-        raise NotYet from error
+        raise BeingWritten from error
+    except FileNotFoundError as error:
+        async with app[DATABASE].read() as db:
+            ended_at = (await session_of(db, session_id)).ended_at
+        if ended_at is not None and app[CLOCK].now() - ended_at < GONE_PATIENCE:
+            raise DiskGone from error
+        raise
     async with app[DATABASE].begin() as db:
         if (await session_of(db, session_id, lock=True)).state is SessionState.SEALED:
             return

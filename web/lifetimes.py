@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from records import trail
 from records.actors import system_actor
@@ -24,7 +25,7 @@ from signaling.media.pool import MediaPool
 from signaling.runner import HubSettings
 from web.bridges import RecordedJournals, ports_for
 from web.composites import LEASE_S, MAKE_COMPOSITE, Composer
-from web.jobs import handlers_for
+from web.jobs import handlers_for, seal_what_waits
 from web.keys import CLOCK, COMPOSER, DATABASE, HUB, MEDIA, OUTBOX, SETTINGS, SHELF, SIGNING_KEY, VAULT
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ async def outbox_lifetime(app: web.Application) -> AsyncIterator[None]:
     app[COMPOSER] = Composer(app[DATABASE], app[SETTINGS], app[SHELF], app[SIGNING_KEY], app[CLOCK])
     slow = Dispatcher(app[DATABASE], {MAKE_COMPOSITE: app[COMPOSER].make}, clock=app[CLOCK], at_once=1, lease_s=LEASE_S)
     await app[OUTBOX].reclaim()
+    await seal_what_waits(app)
     async with asyncio.TaskGroup() as group:
         loops = [
             group.create_task(app[OUTBOX].run(), name="outbox"),
@@ -92,7 +94,11 @@ async def witness_lifetime(app: web.Application) -> AsyncIterator[None]:
 async def _sign_heads(app: web.Application) -> None:
     last: int | None = None
     while True:
-        last = await _sign_head(app, last)
+        try:
+            last = await _sign_head(app, last)
+        except (OSError, SQLAlchemyError) as error:
+            # A disk that is full, most likely: what was not signed now is when there is space. Hearings go on.
+            log.error("the trail's head was not signed: %s", type(error).__name__)
         await asyncio.sleep(WITNESS_EVERY_S)
 
 

@@ -9,6 +9,7 @@ from records.actors import Permission
 from records.refusals import Refusal
 from sessions.booking import invite
 from sessions.days import office_date
+from sessions.interruptions import INTERRUPTION
 from sessions.queries import SessionFile, past_sessions, sessions_on, upcoming_sessions
 from sessions.recordings import note_played
 from sessions.seats import SeatRole
@@ -16,6 +17,7 @@ from sessions.states import SessionState
 from sessions.tables import PlaybackFile
 from web import composites
 from web.accounts.current import staff_actor
+from web.jobs import sealing
 from web.keys import CLOCK, COMPOSER, DATABASE, SETTINGS
 from web.pages.case_heard import case_heard
 from web.pages.recordings import own_session
@@ -76,6 +78,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         verification = await verification_view(db, session_id) if case else None
         confirmation = await confirmation_view(db, session_id) if case else None
         composite = await composites.view(db, request.app[COMPOSER], session_id)
+        unsealed = await sealing(db, session_id)
     sealed = file.session.state is SessionState.SEALED
     plays = sealed and actor.may(Permission.PLAY_RECORDING)
     if plays and file.playback:
@@ -90,7 +93,9 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         file=file,
         states=SESSION_STATES,
         running=file.session.state in RUNNING,
-        progress=_progress(file, composite),
+        progress=_progress(file, composite, unsealed),
+        unsealed=unsealed,
+        interruptions=[mark.title for mark in file.marks if mark.kind == INTERRUPTION],
         applicant=file.seat_in(SeatRole.APPLICANT),
         host_here=any(entry.seat.person_id == actor.id for entry in file.seats),
         case=case,
@@ -120,9 +125,12 @@ async def send_progress(request: web.Request) -> web.StreamResponse:
     async with request.app[DATABASE].read() as db:
         file = await own_session(db, staff_actor(request), session_id)
         composite = await composites.view(db, request.app[COMPOSER], session_id)
-    return web.json_response({"progress": _progress(file, composite)})
+        unsealed = await sealing(db, session_id)
+    return web.json_response({"progress": _progress(file, composite, unsealed)})
 
 
-def _progress(file: SessionFile, composite: composites.View) -> str:
+def _progress(file: SessionFile, composite: composites.View, unsealed: str) -> str:
+    if file.session.state is SessionState.ENDED and unsealed:
+        return unsealed
     trouble = " failed" if composite.state is composites.State.FAILED else " full" if composite.disk_full else ""
     return f"{file.session.state.value}{trouble}/{len(file.playback)}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from records.clock import FixedClock
 from records.database import Database
@@ -14,6 +15,7 @@ from records.outbox import (
     Dispatcher,
     Letter,
     LetterState,
+    NotYet,
     OutboxCounts,
     OutboxLetter,
     Standing,
@@ -258,3 +260,49 @@ async def test_long_work_has_a_dispatcher_that_takes_one_letter_at_a_time(
     slow = Dispatcher(database, {"bank": bank}, clock=clock, at_once=1, lease_s=10 * LEASE_S)
     assert await slow.deliver_due() == 1
     assert len(bank.letters) == 1
+
+
+async def test_work_whose_time_has_not_come_is_looked_at_again_as_often_as_it_takes(
+    database: Database, clock: FixedClock
+) -> None:
+    looks: list[int] = []
+
+    async def seal(letter: Letter) -> None:
+        looks.append(letter.attempt)
+        if len(looks) <= 2 * ATTEMPTS_MAX:
+            raise NotYet
+
+    dispatcher = Dispatcher(database, {"bank": seal}, clock=clock)
+    await ask(database, clock)
+    for _ in range(2 * ATTEMPTS_MAX):
+        assert await dispatcher.deliver_due() == 1
+        assert await count(database) == OutboxCounts(waiting=1, done=0, failed=0)
+        clock.advance(3)
+    assert await dispatcher.deliver_due() == 1
+    assert set(looks) == {1}
+    assert await count(database) == OutboxCounts(waiting=0, done=1, failed=0)
+
+
+async def test_a_database_that_cannot_be_written_to_does_not_end_the_deliveries(
+    database: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, refused = Bank(), asyncio.Event()
+    begin = database.begin
+
+    def refuse() -> object:
+        monkeypatch.setattr(database, "begin", begin)
+        refused.set()
+        raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+    await ask(database, clock)
+    monkeypatch.setattr(database, "begin", refuse)
+    dispatcher = Dispatcher(database, {"bank": bank}, clock=clock)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(dispatcher.run())
+        await refused.wait()
+        async with asyncio.timeout(15):
+            while not bank.letters:
+                dispatcher.notify()
+                await asyncio.sleep(0.01)
+        running.cancel()
+    assert [letter.key for letter in bank.letters] == ["batch-1"]

@@ -1,6 +1,8 @@
 """Whatever is done to a trail that was signed, the verifier finds it, with the public key alone."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,21 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     append_head(home / "heads.jsonl", head_of(entries[:2]))
     append_head(home / "heads.jsonl", head_of(entries))
     return home / "trail.jsonl", home / "heads.jsonl"
+
+
+def test_a_head_that_a_full_disk_took_half_of_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = trail_of(3)
+    heads = tmp_path / "heads.jsonl"
+    append_head(heads, head_of(entries[:1]))
+    before = heads.read_bytes()
+
+    def refuse(fd: int) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="no space"):
+        append_head(heads, head_of(entries))
+    assert heads.read_bytes() == before
 
 
 def test_exported_files_verify(exported: tuple[Path, Path]) -> None:
