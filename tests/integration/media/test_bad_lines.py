@@ -17,7 +17,14 @@ from aiortc.rtp import RtpPacket, unwrap_rtx
 from records.clock import SteadyClock
 from records.journal import JournalError, JournalFault, JournalWriter, read_journal
 from signaling.media.codecs import OPUS, VP8
-from signaling.media.events import JournalFlushed, JournalTrouble, LinkLost, StatsMeasured
+from signaling.media.events import (
+    JournalFlushed,
+    JournalMended,
+    JournalTrouble,
+    LinkLost,
+    MediaRefused,
+    StatsMeasured,
+)
 from signaling.media.link import Link
 from signaling.media.playback import remux
 from signaling.media.rtp import is_rtcp, read_head
@@ -256,10 +263,12 @@ async def test_a_disk_that_refuses_is_told_and_nothing_is_lost_when_it_comes_bac
 
         monkeypatch.setattr(os, "write", refuse)
         await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+        with pytest.raises(MediaRefused, match="disk_full"):
+            await plane.worker.record_again(HEARING)
         monkeypatch.undo()
-        saved = len(plane.of_kind(JournalFlushed))
-        await plane.until(lambda: len(plane.of_kind(JournalFlushed)) > saved, "saved again")
-    assert [event.error for event in plane.events if isinstance(event, JournalTrouble)] == ["disk_refused"]
+        await plane.worker.record_again(HEARING)
+        assert [event.lost for event in plane.events if isinstance(event, JournalMended)] == [None]
+    assert [event.error for event in plane.events if isinstance(event, JournalTrouble)] == ["disk_full"]
     await plane.worker.close_hearing(HEARING)
     assert not any(isinstance(record, JournalFault) for record in read_journal(plane.directory))
 
@@ -285,7 +294,8 @@ async def test_a_disk_that_hangs_is_told_and_the_relay_goes_on(plane: Plane, mon
     (trouble,) = plane.of_kind(JournalTrouble)
     assert isinstance(trouble, JournalTrouble)
     assert trouble.error == "disk_slow"
-    await plane.until(lambda: plane.of_kind(JournalFlushed), "saved again")
+    await plane.worker.record_again(HEARING)
+    assert plane.of_kind(JournalMended)
 
 
 async def test_figures_are_told_every_second(plane: Plane) -> None:
