@@ -70,7 +70,7 @@ __all__ = [
 
 SEGMENT_BYTES_MAX = 8 << 20
 SEGMENT_SECONDS_MAX = 10
-PENDING_BYTES_MAX = 32 << 20
+WAITING_BYTES = 32 << 20
 """How many bytes of packets may wait in memory for a disk that has stopped: about a minute of eight people."""
 ASIDE_BYTES_MAX = 1 << 20
 """What may wait beside them of everything else: who came and went, what streams there are."""
@@ -106,7 +106,10 @@ class JournalWriter:
     begins a segment: the hole then is one, with a clear beginning and end. Streams and events are kept meanwhile.
     """
 
-    def __init__(self, hearing_id: str, clock: Clock, store: JournalStore, sources: Sources) -> None:
+    def __init__(
+        self, hearing_id: str, clock: Clock, store: JournalStore, sources: Sources, waiting_bytes: int
+    ) -> None:
+        self._waiting_bytes_max = waiting_bytes
         self._hearing_id = hearing_id
         self._clock = clock
         # One list for ever: appending to it and cutting off its front are each one step under the interpreter's lock.
@@ -130,14 +133,16 @@ class JournalWriter:
         self._saved_us = self._segment_started_us
 
     @classmethod
-    def open(cls, directory: Path, hearing_id: str, *, clock: Clock) -> "JournalWriter":
+    def open(
+        cls, directory: Path, hearing_id: str, *, clock: Clock, waiting_bytes: int = WAITING_BYTES
+    ) -> "JournalWriter":
         """Open the journal in `directory`, which is made when missing; goes on in a new segment when there are any.
 
         Raises JournalError: `journal_in_use` (another writer has it), `journal_of_another_hearing`,
         `session_key_unreadable`, `session_key_missing`; OSError when the disk refuses. Reads the last segment only.
         """
         sources = Sources()
-        return cls(hearing_id, clock, JournalStore.open(directory, hearing_id, sources), sources)
+        return cls(hearing_id, clock, JournalStore.open(directory, hearing_id, sources), sources, waiting_bytes)
 
     # --- Positions
 
@@ -227,7 +232,7 @@ class JournalWriter:
     def _append(self, frame: bytes, at_us: int) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._shut_us or self._waiting_bytes + len(frame) > PENDING_BYTES_MAX:
+        if self._shut_us or self._waiting_bytes + len(frame) > self._waiting_bytes_max:
             self._put_aside(frame, at_us)
             return
         self._make_room(len(frame), at_us)
@@ -244,7 +249,7 @@ class JournalWriter:
     def _make_room(self, size: int, at_us: int, first_us: int | None = None) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._shut_us or self._waiting_bytes + size > PENDING_BYTES_MAX:
+        if self._shut_us or self._waiting_bytes + size > self._waiting_bytes_max:
             self._shut_us = self._shut_us or (at_us if first_us is None else first_us)
             raise JournalFull
         if self._segment_records and (
@@ -260,7 +265,7 @@ class JournalWriter:
     @property
     def room_left(self) -> float:
         """How much of the memory for what waits is free, 0 to 1; 0 when packets are not taken any more."""
-        return 0.0 if self._shut_us else 1 - self._waiting_bytes / PENDING_BYTES_MAX
+        return 0.0 if self._shut_us else 1 - self._waiting_bytes / self._waiting_bytes_max
 
     def go_on(self) -> tuple[int, int] | None:
         """Take packets again, everything that waited being stored; return from when to when none were taken, in

@@ -115,7 +115,7 @@ async def hearing_lifetime(app: web.Application) -> AsyncIterator[None]:
     """Run the media plane and the hub of live hearings."""
     settings = app[SETTINGS]
     addresses = tuple(str(address) for address in settings.media_addresses)
-    place = MediaSettings(addresses, settings.media_port)
+    place = MediaSettings(addresses, settings.media_port, settings.recorder_memory_mib << 20)
     media = MediaPool(place, lambda event: hub.take_media_event(event), workers=settings.media_workers)
     journals = RecordedJournals(settings.journals, settings.master_keys, app[SIGNING_KEY])
     ports = ports_for(app[DATABASE], journals, app[CLOCK])

@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         description="音视频的 UDP 端口：第一个音视频进程的，其余进程依次加一；0 表示任选",
     )
     media_workers: int = Field(default=0, ge=0, le=256, description="音视频进程的个数；0 表示与处理器核数相同")
+    recorder_memory_mib: int = Field(
+        default=32,
+        ge=1,
+        le=1024,
+        description="磁盘写不进去时，每场接访的录像最多在内存里等多少 MiB；两个人大约每分钟 20 MiB",
+    )
     media_addresses: tuple[IPvAnyAddress, ...] = Field(
         default=(ipaddress.IPv4Address("127.0.0.1"),), description="告诉浏览器的音视频地址，JSON 数组"
     )

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 from signaling.media.events import MediaEvent, MediaRefused, MediaSettings
@@ -152,4 +153,4 @@ class Crew:
 def places_for(settings: MediaSettings, workers: int) -> list[MediaSettings]:
     """Return where each worker listens: ports in a row from the first (0: free ones); `workers` 0: one a core."""
     count = workers or len(os.sched_getaffinity(0))
-    return [MediaSettings(settings.addresses, settings.port + index if settings.port else 0) for index in range(count)]
+    return [replace(settings, port=settings.port + index if settings.port else 0) for index in range(count)]

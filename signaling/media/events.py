@@ -37,10 +37,14 @@ class StillUnavailable(Exception):
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
     """Where the media plane listens: one UDP port (0: a free one) on each of `addresses`, which are also what browsers
-    are told. At least one address; the first is the preferred one."""
+    are told. At least one address; the first is the preferred one.
+
+    `waiting_bytes`: how much of one hearing's recording may wait in memory for a disk that takes nothing.
+    """
 
     addresses: tuple[str, ...]
     port: int
+    waiting_bytes: int = 32 << 20
 
 
 class Moment(msgspec.Struct, frozen=True, tag=True):

@@ -76,6 +76,7 @@ class Service:
     def __init__(self, line: Line[Request]) -> None:
         self._line = line
         self._worker: MediaWorker | None = None
+        self._waiting_bytes = 0
         self._group = asyncio.TaskGroup()
         self._beating: asyncio.Task[None] | None = None
         self._opening: dict[str, asyncio.Event] = {}
@@ -165,6 +166,7 @@ class Service:
     async def _listen(self, command: Listen) -> Listening:
         if self._worker is not None:
             raise MediaRefused("listening_already")
+        self._waiting_bytes = command.waiting_bytes
         worker = MediaWorker(MediaSettings(command.addresses, command.port), self._tell)
         try:
             await worker.start()
@@ -182,7 +184,7 @@ class Service:
             raise MediaRefused("hearing_open")
         done = self._opening[hearing_id] = asyncio.Event()
         try:
-            journal = await _open_journal(directory, hearing_id)
+            journal = await _open_journal(directory, hearing_id, self._waiting_bytes)
             try:
                 # The recording's start is on the disk before anybody counts from it: it must outlive this process.
                 await asyncio.to_thread(journal.flush)
@@ -202,13 +204,15 @@ class Service:
         self._line.send(News(event), droppable=isinstance(event, StatsMeasured | JournalFlushed))
 
 
-async def _open_journal(directory: Path, hearing_id: str) -> JournalWriter:
+async def _open_journal(directory: Path, hearing_id: str, waiting_bytes: int) -> JournalWriter:
     """Open a journal; one that is still in use is waited for, a while. Raises JournalError, OSError."""
     clock = SteadyClock()
     looked = 0.0
     while True:
         try:
-            return await asyncio.to_thread(JournalWriter.open, directory, hearing_id, clock=clock)
+            return await asyncio.to_thread(
+                JournalWriter.open, directory, hearing_id, clock=clock, waiting_bytes=waiting_bytes
+            )
         except JournalError as error:
             if error.code != "journal_in_use" or looked >= JOURNAL_WAIT_S:
                 raise

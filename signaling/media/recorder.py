@@ -1,7 +1,7 @@
 """A silent participant: puts what everybody sends into the hearing's journal, and sees to it that it reaches the disk.
 
 Never blocks the loop: records go into memory, a thread writes and syncs them. What may wait there is bounded by the
-journal (`records.journal.PENDING_BYTES_MAX`); beyond it the newest records are dropped and counted. A disk that is
+journal (`records.journal.WAITING_BYTES`); beyond it the newest records are dropped and counted. A disk that is
 slow, full or gone is told at once, asked again at every turn, and told again when everything is well.
 """
 

@@ -82,7 +82,7 @@ class RemoteWorker:
         """
         try:
             async with asyncio.timeout(START_S):
-                await self._listen(Listen(settings.addresses, settings.port))
+                await self._listen(Listen(settings.addresses, settings.port, settings.waiting_bytes))
         except TimeoutError:
             await self.kill()
             raise WorkerDied from None

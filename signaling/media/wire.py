@@ -36,6 +36,7 @@ class Listen(Command, frozen=True):
 
     addresses: tuple[str, ...]
     port: int
+    waiting_bytes: int
 
 
 class OpenHearing(Command, frozen=True):

@@ -175,7 +175,7 @@ def requests() -> list[bytes]:
     """Return frames from the hub to a worker, without their length."""
     encode = msgspec.msgpack.Encoder().encode
     return [
-        encode(Request(1, Listen(("127.0.0.1",), 0))),
+        encode(Request(1, Listen(("127.0.0.1",), 0, 1))),
         encode(Request(2, OpenHearing("h", "/nowhere"))),
         encode(Request(3, AddParticipant("h", "gao"))),
         encode(Request(4, TakeAnswer("h", "gao", 1, "v=0"))),

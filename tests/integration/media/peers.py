@@ -22,7 +22,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from records.clock import SteadyClock
-from records.journal import JournalWriter, Packet, Source, read_journal
+from records.journal import WAITING_BYTES, JournalWriter, Packet, Source, read_journal
 from signaling.media.codecs import REPAIRED
 from signaling.media.congestion import signed16
 from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
@@ -113,13 +113,21 @@ class Plane:
         ]
 
 
-async def open_plane(directory: Path, addresses: tuple[str, ...] = ("127.0.0.1",), *, plainly: bool = False) -> Plane:
+async def open_plane(
+    directory: Path,
+    addresses: tuple[str, ...] = ("127.0.0.1",),
+    *,
+    plainly: bool = False,
+    waiting_bytes: int = WAITING_BYTES,
+) -> Plane:
     """Start a worker with one open hearing that records into `directory`; `plainly`: without the express lane."""
     events: list[MediaEvent] = []
     worker = MediaWorker(MediaSettings(addresses, 0), events.append, plainly=plainly)
     await worker.start()
     assert (worker.express is None) == (plainly or not LIBRARY.exists())
-    await worker.open_hearing(HEARING, JournalWriter.open(directory, HEARING, clock=SteadyClock()))
+    await worker.open_hearing(
+        HEARING, JournalWriter.open(directory, HEARING, clock=SteadyClock(), waiting_bytes=waiting_bytes)
+    )
     return Plane(worker, events, directory)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from records import journal
 from records.clock import SystemClock
 from records.journal import Event, JournalFault, JournalWriter, SegmentStart, read_journal
 from records.journal_store import JournalInUse, at_rest, is_at_rest
@@ -180,8 +179,7 @@ async def test_a_server_that_stops_on_a_full_disk_stops_all_the_same(
 async def test_a_hole_in_the_recording_is_told_and_stands_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "PENDING_BYTES_MAX", 40_000)
-    plane = await open_plane(tmp_path)
+    plane = await open_plane(tmp_path, waiting_bytes=40_000)
     disk = FullDisk(monkeypatch)
     async with Peer(plane, "host") as host:
         await host.join()

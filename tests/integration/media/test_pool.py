@@ -254,7 +254,7 @@ async def test_a_hearing_whose_journal_cannot_be_opened_again_is_lost_and_said_t
         os.kill(carrier(media, "one").pid, signal.SIGKILL)
         lost = await desk.until(HearingLost, "one")
         assert isinstance(lost, HearingLost)
-        assert lost.reason == "disk_refused"
+        assert lost.reason == "disk_failed"
         with pytest.raises(MediaRefused, match="hearing_unknown"):
             await media.record_event("one", {"event": "Said"})
         assert media.position("one") is None
