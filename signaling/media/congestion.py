@@ -344,7 +344,7 @@ class Downlink:
                 # A long queue needs room to drain.
                 self.cap_bps = max(CAP_MIN_BPS, (0.85 if queue_s < QUEUE_LONG_S else 0.6) * carries_bps)
                 self._lowered_at = at
-        elif queue_s < QUEUE_NONE_S and self.cap_bps is not None and not self._line_loss.waits:
+        elif queue_s < QUEUE_NONE_S and self.cap_bps is not None and not self._line_loss.waits(at):
             self.cap_bps *= 1.1 ** min(1.0, max(0.0, at - max(self._raised_at, self._lowered_at)))
         if self.cap_bps is not None and self.cap_bps > CAP_MAX_BPS:
             self.cap_bps = None

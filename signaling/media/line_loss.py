@@ -24,22 +24,21 @@ class LineLoss:
         """When the senders were last slowed down for a loss, and for how much of it."""
         self._looked_at = 0.0
 
-    @property
-    def waits(self) -> bool:
-        """Whether it is still to be seen what sending less brings."""
-        return self._slowed is not None
+    def waits(self, at: float) -> bool:
+        """Tell whether it is still to be seen, at monotonic second `at`, what sending less brings."""
+        return self._slowed is not None and at - self._slowed[0] < SHOWS_AFTER_S
 
     def is_too_much(self, loss_pct: float, at: float) -> bool:
         """Take the loss of the second before monotonic second `at`; tell whether to slow the senders down for it."""
         passed_s, self._looked_at = max(0.0, at - self._looked_at), at
         if loss_pct < self._own_pct:
             self._own_pct -= (self._own_pct - loss_pct) * min(1.0, passed_s / FORGETS_S)
+        if self.waits(at):
+            return False
         if self._slowed is not None:
             slowed_at, before_pct = self._slowed
-            if at - slowed_at < SHOWS_AFTER_S:
-                return False
             self._slowed = None
-            if loss_pct > HELPED * before_pct:
+            if at - slowed_at < FORGETS_S and loss_pct > HELPED * before_pct:
                 self._own_pct = max(self._own_pct, loss_pct)
         if loss_pct <= self._own_pct + LOSS_HIGH_PCT:
             return False

@@ -107,6 +107,16 @@ def test_a_line_with_a_loss_of_its_own_that_is_too_thin_as_well_is_found_to_be_s
     assert line.downlink.cap_bps <= 320_000
 
 
+def test_a_line_on_which_little_goes_after_a_loss_is_used_again() -> None:
+    line = Line(600_000, queue_s=0.02)
+    line.run(1_500_000, 0, 2)
+    cap_bps = line.downlink.cap_bps
+    assert cap_bps is not None
+    line.run(100_000, 2, 10)
+    assert line.downlink.cap_bps is not None
+    assert line.downlink.cap_bps > 1.3 * cap_bps
+
+
 def test_what_a_line_lost_by_itself_is_forgotten_when_it_loses_less() -> None:
     loss = LineLoss()
     assert loss.is_too_much(20, 0)
