@@ -10,8 +10,8 @@ from signaling.media.shared_state import SSRCS_MAX, UplinkState
 RECENT_MAX = 256
 """Transactions of which it is known where they came from: a browser's of some minutes."""
 FILTER_BITS = 1 << 19
-"""64 KiB a link. Of 20,000 transactions (a browser's of three hours, at its busiest) one in 800 new ones is taken for
-an old one; of 60,000, one in 40."""
+"""64 KiB a link, and as much again for the recent ones. After 20,000 transactions (a browser's of three hours, at its
+busiest) one new one in 800 is taken for an old one, after 60,000 one in 40."""
 _PLACES = 3
 _PLACE_BITS = FILTER_BITS.bit_length() - 1
 
@@ -50,7 +50,7 @@ def _places(transaction: bytes) -> list[int]:
 
 
 class SeenSsrcs:
-    """The SSRCs under which something authentic came: no more than SSRCS_MAX, for SRTP keeps some 0.5 KiB for each as
+    """The SSRCs under which something authentic came: no more than SSRCS_MAX, for SRTP keeps some 0.4 KiB for each as
     long as the link lives, and looks through all of them for every packet."""
 
     def __init__(self, state: UplinkState) -> None:
