@@ -180,7 +180,13 @@ def _translated(event: MediaEvent, at: datetime) -> Event:
         case StatsMeasured():
             people = {
                 seat_id: LinkStats(
-                    stats.loss_pct, stats.rtt_ms, stats.kbps, stats.level, stats.jitter_ms, stats.sound_alone
+                    stats.loss_pct,
+                    stats.rtt_ms,
+                    stats.kbps,
+                    stats.level,
+                    stats.jitter_ms,
+                    stats.sound_alone,
+                    stats.fewer_pictures,
                 )
                 for seat_id, stats in event.people.items()
             }

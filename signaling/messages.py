@@ -171,7 +171,8 @@ class Saved(ServerMessage, frozen=True, tag="saved"):
 class LinkStats(msgspec.Struct, frozen=True):
     """One person's line during the last second. `level` is the loudness, 0 to 100; null is what is not known.
 
-    `sound_alone`: somebody who only watches gets no pictures for now, for want of a line that carries them.
+    While the line carries no more, no pictures come to this person (`sound_alone`), or fewer a second of somebody
+    (`fewer_pictures`).
     """
 
     loss_pct: float
@@ -180,6 +181,7 @@ class LinkStats(msgspec.Struct, frozen=True):
     level: int
     jitter_ms: int | None = None
     sound_alone: bool = False
+    fewer_pictures: bool = False
 
 
 class Stats(ServerMessage, frozen=True, tag="stats"):

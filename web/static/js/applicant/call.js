@@ -1,6 +1,6 @@
 import { byId, icon, point, show, write } from "../live/dom.js";
 import { PersonView } from "../live/person_view.js";
-import { BARS, SteadyQuality } from "../live/quality.js";
+import { BARS, SteadyQuality, gettingOf } from "../live/quality.js";
 import { Speakers } from "../live/speakers.js";
 import { clockText, say } from "../live/texts.js";
 import { drawCount, drawNames } from "../live/watchers.js";
@@ -28,6 +28,8 @@ export class Call {
     /** @type {Map<string, MediaStream>} */
     this.streams = new Map();
     this.quality = new SteadyQuality();
+    /** @type {import("../live/quality.js").Getting} */
+    this.getting = "all";
     this.speakers = new Speakers();
     /** @type {string | null} */
     this.chosen = null;
@@ -194,15 +196,18 @@ export class Call {
     const you = this.session.room?.you ?? "";
     this.speakers.take(people);
     for (const [seat, view] of this.views) view.setSpeaking(this.speakers.loud.has(seat));
+    this.getting = gettingOf(people[you]);
     this.drawQuality(this.quality.take(people[you]));
+    this.drawLine();
   }
 
   /** @param {import("../live/quality.js").Quality} quality */
   drawQuality(quality) {
     const node = byId("net", HTMLElement);
-    node.dataset["quality"] = quality;
-    write(byId("net-word", HTMLElement), say(`net.${quality}`));
-    point(byId("net-bars", SVGSVGElement), BARS[quality]);
+    const shown = this.getting !== "all" && quality === "good" ? "weak" : quality;
+    node.dataset["quality"] = shown;
+    write(byId("net-word", HTMLElement), say(this.getting === "all" ? `net.${quality}` : `net.gets_${this.getting}`));
+    point(byId("net-bars", SVGSVGElement), BARS[shown]);
   }
 
   /**
@@ -231,6 +236,7 @@ export class Call {
     if (sentence === "" && this.mediaBroken) sentence = say("line.media_lost");
     if (sentence === "" && me?.muted) sentence = say("call.muted_by_host");
     if (sentence === "" && !this.devices.audio && this.devices.microphoneOn) sentence = say("call.no_microphone");
+    if (sentence === "" && this.getting === "sound") sentence = say("line.sound_alone");
     const node = byId("line", HTMLElement);
     show(node, sentence !== "");
     write(byId("line-words", HTMLElement), sentence);

@@ -32,8 +32,8 @@ export class MediaLink {
     /** @type {MediaStreamTrack | null} */
     this.video = null;
     this.sendsVideo = false;
-    /** @type {import("./budget.js").Budget | null} */
-    this.budget = null;
+    /** @type {import("./budget.js").Budget} */
+    this.budget = { maxBitrate: null, scale: 1, layered: false };
     this.you = "";
     /** @type {Record<string, string>} */
     this.seatOfMid = {};
@@ -72,7 +72,7 @@ export class MediaLink {
   /**
    * Send no larger a picture than this from now on.
    *
-   * @param {import("./budget.js").Budget | null} budget
+   * @param {import("./budget.js").Budget} budget
    */
   async holdTo(budget) {
     this.budget = budget;
@@ -128,6 +128,8 @@ export class MediaLink {
     await connection.setRemoteDescription({ type: "offer", sdp });
     await this.attach();
     await connection.setLocalDescription();
+    // Now it is known which codec we send, on which some of the budget depends.
+    await this.attach();
     const ice = connection.getTransceivers()[0]?.sender.transport?.iceTransport;
     // Assigned, not added: an offer on the same connection would add it again.
     if (ice) ice.onselectedcandidatepairchange = () => connection === this.connection && this.listener.onMoved();

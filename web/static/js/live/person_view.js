@@ -34,7 +34,8 @@ export class PersonView {
     this.pick = el("button", { class: "person__pick", type: "button", hidden: true });
     this.pick.addEventListener("click", onPick);
     this.label = el("figcaption", { class: "person__label" }, this.line, this.speaking, this.silent, this.name, this.title);
-    const parts = [this.video, this.empty, this.label, this.hand, this.pick];
+    this.gets = el("span", { class: "person__gets", hidden: true });
+    const parts = [this.video, this.empty, this.label, this.hand, this.gets, this.pick];
     this.node = el("figure", { class: isSelf ? "person person--self" : "person" }, ...parts);
   }
 
@@ -48,6 +49,12 @@ export class PersonView {
     this.line.toggleAttribute("hidden", quality === "good");
     this.line.dataset["quality"] = quality;
     point(this.line, BARS[quality]);
+  }
+
+  /** @param {import("./quality.js").Getting} getting  how much of the others this person gets */
+  setGetting(getting) {
+    show(this.gets, getting !== "all");
+    write(this.gets, getting === "all" ? "" : say(`person.gets_${getting}`));
   }
 
   /** @param {boolean} speaks */
@@ -83,7 +90,8 @@ export class PersonView {
     const instead = missing === null ? "" : say(missing, { name });
     if (missing !== null) write(this.empty, instead);
     const weak = this.line.hasAttribute("hidden") ? "" : say("person.line_weak");
-    const described = [whole, weak, quiet ? say("person.silent") : "", instead];
+    const gets = this.gets.textContent ?? "";
+    const described = [whole, weak, gets, quiet ? say("person.silent") : "", instead];
     this.node.setAttribute("aria-label", described.filter(Boolean).join("，"));
   }
 }

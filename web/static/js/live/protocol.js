@@ -55,7 +55,8 @@
  * @property {number} kbps
  * @property {number} level             0 to 100
  * @property {number | null} jitter_ms   null when not known
- * @property {boolean} sound_alone       pictures are held back, for want of a line that carries them
+ * @property {boolean} sound_alone       no pictures come to this person, for want of a line that carries them
+ * @property {boolean} fewer_pictures    fewer a second come of somebody, for the same reason
  *
  * @typedef {object} StatsMessage
  * @property {"stats"} type

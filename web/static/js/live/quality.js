@@ -17,6 +17,20 @@ export function qualityOf(measured) {
   return "good";
 }
 
+/**
+ * How much of the others' pictures a person gets: what the line does not carry is held back by the server, for some
+ * seconds at least.
+ *
+ * @typedef {"all" | "fewer" | "sound"} Getting
+ *
+ * @param {Measured | undefined} measured
+ * @returns {Getting}
+ */
+export function gettingOf(measured) {
+  if (measured?.sound_alone) return "sound";
+  return measured?.fewer_pictures ? "fewer" : "all";
+}
+
 /** Symbols of the sprite; the word stands beside them always. */
 export const BARS = { good: "signal-4", weak: "signal-2", bad: "signal-1", lost: "signal-0" };
 

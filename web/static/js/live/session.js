@@ -104,7 +104,7 @@ export class LiveSession {
         this.room = message;
         this.clock.set(message.elapsed_ms, message.saved_ms);
         void this.media.sendVideo(message.phase === "in_session" && this.me?.admitted === true);
-        if (this.me) void this.media.holdTo(budgetFor(this.me.role, seenIn(message)));
+        if (this.me) void this.media.holdTo(budgetFor(this.me.role, ...countedIn(message)));
         this.view.onRoom(message, before);
         return;
       }
@@ -151,8 +151,10 @@ export class LiveSession {
 
 /**
  * @param {RoomMessage} room
- * @returns {number} how many are seen and heard now
+ * @returns {[number, number]} how many are seen and heard now, and how many more watch
  */
-function seenIn(room) {
-  return room.people.filter((person) => person.present && person.admitted && person.role !== "observer").length;
+function countedIn(room) {
+  const here = room.people.filter((person) => person.present && person.admitted);
+  const seen = here.filter((person) => person.role !== "observer").length;
+  return [seen, here.length - seen];
 }

@@ -5,6 +5,7 @@ import { stayAwake } from "../live/devices.js";
 import { byId, maybe, pageData, show, write } from "../live/dom.js";
 import { OwnDevices } from "../live/own_devices.js";
 import { probe } from "../live/probe.js";
+import { gettingOf } from "../live/quality.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { clockText, knows, say } from "../live/texts.js";
@@ -36,7 +37,8 @@ const devices = new OwnDevices();
 let lineSentence = "";
 let leaving = false;
 let mediaBroken = false;
-let soundAlone = false;
+/** @type {import("../live/quality.js").Getting} */
+let getting = "all";
 /** @type {number | undefined} */
 let lineTimer = undefined;
 /** @type {number | undefined} */
@@ -61,8 +63,10 @@ const view = {
   onStream: (seat, stream) => stage.setStream(seat, stream),
   onStats(people) {
     stage.setStats(people);
-    soundAlone = people[session.room?.you ?? ""]?.sound_alone === true;
-    drawLine();
+    const before = getting;
+    getting = gettingOf(people[session.room?.you ?? ""]);
+    if (getting === "fewer" && before !== "fewer") sayLine(say("line.fewer"), 8000);
+    else drawLine();
   },
   onWord(word) {
     const mine = word.from === session.room?.you;
@@ -156,7 +160,7 @@ function sayLine(sentence, ms = 0) {
 }
 
 function drawLine() {
-  const sentence = lineSentence || (mediaBroken ? say("line.media_lost") : soundAlone ? say("line.sound_alone") : "");
+  const sentence = lineSentence || (mediaBroken ? say("line.media_lost") : getting === "sound" ? say("line.sound_alone") : "");
   show(byId("line", HTMLElement), sentence !== "");
   write(byId("line-words", HTMLElement), sentence);
 }

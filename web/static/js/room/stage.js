@@ -1,6 +1,6 @@
 import { byId, show, write } from "../live/dom.js";
 import { PersonView } from "../live/person_view.js";
-import { SteadyQuality } from "../live/quality.js";
+import { SteadyQuality, gettingOf } from "../live/quality.js";
 import { Speakers } from "../live/speakers.js";
 import { say } from "../live/texts.js";
 
@@ -166,6 +166,7 @@ export class Stage {
       const quality = this.qualities.get(seat) ?? new SteadyQuality();
       this.qualities.set(seat, quality);
       this.views.get(seat)?.setLine(quality.take(measured));
+      this.views.get(seat)?.setGetting(gettingOf(measured));
     }
     this.drawQuality();
   }
@@ -174,10 +175,15 @@ export class Stage {
     const large = this.large;
     const measured = large ? this.stats[large.seat_id] : undefined;
     const quality = large ? (this.qualities.get(large.seat_id)?.quality ?? "good") : "good";
+    const getting = gettingOf(measured);
     const node = byId("stage-net", HTMLElement);
-    show(node, measured !== undefined && quality !== "good" && large?.present === true);
+    show(node, measured !== undefined && (quality !== "good" || getting !== "all") && large?.present === true);
     if (!measured) return;
     node.dataset["quality"] = quality;
+    if (getting !== "all") {
+      write(node, say(`stage.gets_${getting}`));
+      return;
+    }
     const numbers = { loss: Math.round(measured.loss_pct), rtt: Math.round(measured.rtt_ms ?? 0) };
     write(node, say(quality === "bad" ? "stage.net_bad" : "stage.net_weak", numbers));
   }
