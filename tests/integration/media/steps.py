@@ -120,6 +120,14 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Feedback:
+    """A receiver tells which of the relay's packets came: all, each after the same time, or all but every so many."""
+
+    seat: Seat
+    lost: int | None = None
+
+
+@dataclass(frozen=True)
 class Move:
     """A phone's address changes."""
 
@@ -136,4 +144,4 @@ class Change(Enum):
     PAUSE = "pause"
 
 
-Step: TypeAlias = Send | Late | Double | Strange | Mute | Ask | Report | Move | Change
+Step: TypeAlias = Send | Late | Double | Strange | Mute | Ask | Report | Feedback | Move | Change

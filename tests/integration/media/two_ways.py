@@ -9,7 +9,7 @@ import asyncio
 import struct
 import time
 from collections.abc import Callable
-from ctypes import c_int64, c_uint16
+from ctypes import c_double, c_int64, c_uint16
 from dataclasses import dataclass, field, fields
 from itertools import zip_longest
 from pathlib import Path
@@ -18,10 +18,10 @@ from unittest.mock import patch
 from records.journal_reading import Event, Packet, Source, read_journal
 from signaling.media import link, resending, rtp, stream, worker
 from signaling.media.codecs import RED
-from signaling.media.congestion import read_feedback
+from signaling.media.congestion import UplinkFeedback, read_feedback
 from signaling.media.events import LinkConnected, MediaEvent, OfferReady, PersonStats, StatsMeasured
 from signaling.media.relay import Hearing
-from signaling.media.shared_state import SENT_KEPT
+from signaling.media.shared_state import SENT_KEPT, UplinkState
 from signaling.media.srtp import Srtp
 from signaling.media.still import KeyframeGatherer
 from tests.fuzz import seeds
@@ -31,6 +31,7 @@ from tests.integration.media.steps import (
     Ask,
     Change,
     Double,
+    Feedback,
     Form,
     Late,
     Move,
@@ -47,6 +48,8 @@ TURN_S = 0.6
 AHEAD_S = 2.0
 BEGINS_AT = 0xFFE0
 """Sequence numbers begin so near to their wrap that most trials see it."""
+LINE_S = 0.02
+"""How long everything is under way to whoever gives feedback."""
 LEFT_OUT_KEPT = 8
 
 
@@ -74,7 +77,7 @@ class Outcome:
     measured: list[object] = field(default_factory=list)
     stills: list[bool] = field(default_factory=list)
     sizes: dict[str, list[int]] = field(default_factory=dict)
-    """Of what went to each under a transport-wide number, as its line's estimate knows them."""
+    """Of what went to each under a transport-wide number and of whose fate nothing was told."""
     drops: dict[str, int] = field(default_factory=dict)
     handled: int = field(default=0, compare=False)
 
@@ -207,7 +210,7 @@ class Trial:
         else:
             await self.come(Seat.LI)
 
-    async def _alone(self, person: Person, step: Late | Mute | Ask | Report | Move) -> None:
+    async def _alone(self, person: Person, step: Late | Mute | Ask | Report | Feedback | Move) -> None:
         match step:
             case Late():
                 self._send_late(person, step)
@@ -220,6 +223,8 @@ class Trial:
             case Report():
                 far = self._people[Seat.GAO if person is self._people[Seat.WANG] else Seat.WANG].ssrcs
                 person.send_compound(seeds.rtcp_compounds(person.ssrcs, far[:2])[2])
+            case Feedback(lost=lost):
+                self._give_feedback(person, lost)
             case Move():
                 person.socket.close()
                 person.socket = open_socket()
@@ -249,6 +254,24 @@ class Trial:
         assert head is not None
         repair = bytes((packet[0], packet[1] + 1)) + packet[2 : head.payload_at] + sequence_bytes
         person.send_packet(person.in_turn(repair + packet[head.payload_at :], person.ssrcs[2], 1))
+
+    def _give_feedback(self, person: Person, lost: int | None) -> None:
+        feedback = UplinkFeedback(UplinkState())
+        for number, at, _ in self._on_the_way_to(person.seat_id):
+            if lost is None or number % lost:
+                feedback.arrived(number, at + LINE_S)
+        while (report := feedback.report(person.ssrcs[0])) is not None:
+            person.send_compound(report)
+
+    def _on_the_way_to(self, seat_id: str) -> list[tuple[int, float, int]]:
+        """Return what went to somebody and of which nothing was told: its number, when it was sent, its size."""
+        state = self._hearing._exchange.people[seat_id].downlink.state
+        rings = (
+            (c_int64 * SENT_KEPT).from_address(state.sent_number),
+            (c_double * SENT_KEPT).from_address(state.sent_at),
+            (c_uint16 * SENT_KEPT).from_address(state.sent_size),
+        )
+        return [sent for sent in zip(*rings, strict=True) if sent[0] >= 0]
 
     def _stray(self, person: Person, step: Strange) -> None:
         ssrc = 0x7000 + person.ssrcs[0]
@@ -299,14 +322,9 @@ class Trial:
                 await each.answer_all(self._events)
 
     def look_at_sizes(self) -> None:
-        """Note what is known of the packets that went to everybody."""
-        for seat_id, person in self._hearing._exchange.people.items():
-            state = person.downlink.state
-            numbers = (c_int64 * SENT_KEPT).from_address(state.sent_number)
-            sizes = (c_uint16 * SENT_KEPT).from_address(state.sent_size)
-            sent = [size for number, size in zip(numbers, sizes, strict=True) if number >= 0]
-            assert len(sent) == min(state.number, SENT_KEPT)
-            self.outcome.sizes[seat_id] = sorted(sent)
+        """Note what is known of the packets of whose fate nothing was told."""
+        for seat_id in self._hearing._exchange.people:
+            self.outcome.sizes[seat_id] = sorted(size for _, _, size in self._on_the_way_to(seat_id))
 
     async def end(self) -> None:
         """Close everything of ours."""
