@@ -162,6 +162,26 @@ def test_what_never_went_to_a_receiver_or_is_forgotten_stays_where_it_is() -> No
     assert host.link.sent == []
 
 
+@pytest.mark.parametrize("repairs", [(VP8 + 1,), ()], ids=["repairs", "as it was"])
+def test_who_gets_fewer_pictures_gets_again_what_went_under_the_number_asked_for(repairs: tuple[int, ...]) -> None:
+    host = Watching(repairs=repairs)
+    base, above = (b"\x90\x20" + bytes((layer << 6, 1, mark)) for layer, mark in ((0, 0), (1, 1)))
+    host.show(65533, base)
+    host.person.give_fewer(host.camera, 0.0)
+    for sequence, payload in ((65534, above), (65535, base), (0, above), (1, base + b"the last")):
+        host.show(sequence, payload)
+    went = host.link.taken()[-1]
+    assert went[0].sequence == 65535
+    host.person.send_again(host.camera, [65535], 1.0)
+    ((head, again),) = host.link.taken()
+    if repairs:
+        restored = rtp.unwrap_rtx(again, head, CAMERA, VP8)
+        assert restored is not None
+        again = rtp.with_transport_number(restored, number_of(went[1]), rtp.extension_at(restored, TRANSPORT_WIDE_ID))
+    assert again == went[1]
+    assert again.endswith(b"the last")
+
+
 @pytest.mark.parametrize("cap_bps", [None, 400_000.0, float(CAP_MIN_BPS)])
 def test_a_receiver_that_asks_without_end_gets_no_more_than_half_of_what_its_line_carries(
     cap_bps: float | None,
