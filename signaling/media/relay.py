@@ -331,6 +331,7 @@ class Hearing:
         restored = rtp.read_head(original)
         if restored is not None and stream.misses(restored.sequence):
             self._take(stream, restored, original, numbered, at)
+            stream.count_as_lost()
 
     def _take(self, stream: Stream, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
         """Keep and forward a packet; `numbered` is where its transport-wide number stands, or -1."""

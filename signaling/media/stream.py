@@ -163,6 +163,10 @@ class Stream:
             # RFC 6464: the level in -dBov, so that 127 is silence.
             self.flow.level = max(self.flow.level, 127 - (data[place] & 0x7F))
 
+    def count_as_lost(self) -> None:
+        """Count the packet that was taken last as lost: it came only because it was asked for again."""
+        self.flow.received -= 1
+
     def take_second(self) -> "Second":
         """Return what was counted since the last call."""
         flow = self.flow

@@ -77,6 +77,8 @@ async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
         await applicant.join()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
     await plane.worker.close_hearing(HEARING)
+    losses = [event.people["applicant"].loss_pct for event in plane.events if isinstance(event, StatsMeasured)]
+    assert max(losses) > 3
     assert len(dropped) > 10
     numbers = video_numbers(plane.directory, "applicant")
     first, last = min(numbers), max(numbers)

@@ -143,6 +143,11 @@ def test_loss_is_counted_a_second_at_a_time(camera: Stream) -> None:
     second = camera.take_second()
     assert (second.expected, second.received) == (5, 2)
     assert camera.take_second().expected == 0
+    take(camera, 4)
+    take(camera, 7)
+    camera.count_as_lost()
+    second = camera.take_second()
+    assert (second.expected, second.received) == (2, 1)
 
 
 def test_the_number_a_packet_went_under_is_known_while_it_can_be_sent_again() -> None:
