@@ -6,13 +6,15 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from records.manifests import GAP_MS_MIN
 from tests.browser.evidence import verify
 from tests.browser.people import DESK, PHONE, Camera, end_hearing, open_context, sign_in
 from tests.browser.server import DemoProcess, Server
@@ -22,6 +24,8 @@ pytestmark = pytest.mark.browser
 
 TOLD_MS = 10_000
 """Told within two seconds; on a busy machine a page needs its time, too."""
+SETTLE_MS = 1000
+"""A click meant for the alarm that was there before is let pass for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +62,48 @@ class Disk:
         self.ballast.unlink()
 
 
-@pytest.fixture(params=["var"])
-def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
-    disk = Disk(tmp_path / request.param)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A running demonstration, and the volume that its data or its recordings lie on."""
+
+    server: Server
+    disk: Disk
+
+
+@contextmanager
+def demonstration(var: Path, disk: Disk, **environment: str) -> Iterator[Place]:
     disk.mount()
-    yield disk
-    disk.unmount()
+    process = DemoProcess(var, environment=environment)
+    try:
+        process.start()
+        yield Place(process.server, disk)
+    finally:
+        process.stop()
+        disk.unmount()
 
 
 @pytest.fixture
-def server(disk: Disk, tmp_path: Path) -> Iterator[Server]:
-    process = DemoProcess(tmp_path / "var")
-    process.start()
-    yield process.server
-    process.stop()
+def one_volume(tmp_path: Path) -> Iterator[Place]:
+    """Everything lies on one volume, as in a small office: the record, the evidence, the recordings. Little memory."""
+    disk = Disk(tmp_path / "var")
+    with demonstration(tmp_path / "var", disk, JIEFANG_RECORDER_MEMORY_MIB="2") as place:
+        yield place
 
 
 @pytest.fixture
-def hearing(server: Server, applicants_browser: Browser, prosecutors_browser: Browser, tmp_path: Path) -> Hearing:
-    phone = open_context(applicants_browser, PHONE, phone=True).new_page()
-    desk = open_context(prosecutors_browser, DESK).new_page()
+def own_volume(tmp_path: Path) -> Iterator[Place]:
+    """Recordings lie on a volume of their own, and little memory waits for it."""
+    disk = Disk(tmp_path / "var" / "data" / "journals")
+    with demonstration(tmp_path / "var", disk, JIEFANG_RECORDER_MEMORY_MIB="1") as place:
+        yield place
+
+
+def meet(server: Server, applicants: Browser, prosecutors: Browser, pictures: Path) -> Hearing:
+    """Have both in the room, seeing each other."""
+    phone = open_context(applicants, PHONE, phone=True).new_page()
+    desk = open_context(prosecutors, DESK).new_page()
     sign_in(desk, server, "wang")
-    return begin(server, phone, desk, Camera(tmp_path))
+    return begin(server, phone, desk, Camera(pictures))
 
 
 def trail(server: Server, event: str) -> list[dict[str, object]]:
@@ -96,6 +120,11 @@ def manifest(server: Server) -> dict[str, object]:
     return content
 
 
+def make_it_record(desk: Page) -> None:
+    """Press the alarm's button; the recording goes on by itself as well, and then the button is gone already."""
+    desk.evaluate("document.getElementById('alarm-act').click()")
+
+
 def picture_of_alarm(page: Page, camera: Camera, name: str) -> None:
     """Look at it on a desk and on a phone."""
     camera.shoot(page, f"{name}-desk")
@@ -105,35 +134,93 @@ def picture_of_alarm(page: Page, camera: Camera, name: str) -> None:
 
 
 def test_a_full_disk_is_told_at_once_and_one_click_after_space_is_made_all_is_well(
-    server: Server, disk: Disk, hearing: Hearing, camera: Camera
+    one_volume: Place, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera, tmp_path: Path
 ) -> None:
+    server, disk = one_volume.server, one_volume.disk
+    hearing = meet(server, applicants_browser, prosecutors_browser, tmp_path)
     phone, desk = hearing.phone, hearing.desk
     alarm = desk.locator("#alarm")
     expect(alarm).to_be_hidden()
+
+    # For a moment, which memory bridges.
     disk.fill()
     expect(alarm.get_by_role("alert")).to_contain_text("磁盘满了", timeout=TOLD_MS)
     expect(alarm.get_by_role("alert")).to_contain_text("起的内容还没有存进磁盘")
+    disk.free()
+    make_it_record(desk)
+    expect(alarm).to_be_hidden(timeout=TOLD_MS)
+    expect(desk.locator("#told")).to_contain_text("没有缺失")
+    expect(desk.locator("#saved")).to_contain_text("已存到最后一秒", timeout=TOLD_MS)
+
+    # For longer.
+    disk.fill()
+    expect(alarm).to_be_visible(timeout=TOLD_MS)
     expect(desk).to_have_title(re.compile("录像存不上了"))
+    expect(desk.locator("#saved")).to_contain_text("已存到 00:00")
     expect(phone.get_by_role("alert").filter(has_text="录音录像暂时存不上")).to_be_visible(timeout=TOLD_MS)
     picture_of_alarm(desk, camera, "disk-full")
     camera.shoot(phone, "disk-full-applicant")
     desk.keyboard.press("R")
     expect(desk.locator("#alarm-tried")).to_contain_text("还是存不上", timeout=TOLD_MS)
     hearing.both_see_each_other()
+    expect(desk.locator("#alarm-risk")).to_contain_text("都没有录下来", timeout=BACK_MS)
+    expect(desk.locator("#rec-none")).to_contain_text("现在没有在录")
+    expect(phone.locator("#rec")).to_be_hidden()
+    picture_of_alarm(desk, camera, "disk-losing")
+    desk.reload()
+    expect(desk.locator("#alarm-risk")).to_contain_text("都没有录下来", timeout=BACK_MS)
+    desk.wait_for_timeout(GAP_MS_MIN)  # the hole is to be one that a manifest names
 
     disk.free()
-    desk.evaluate("document.getElementById('alarm-act').click()")
-    expect(alarm).to_be_hidden(timeout=TOLD_MS)
-    expect(desk.locator("#told")).to_contain_text("没有缺失")
+    make_it_record(desk)
+    expect(alarm).to_contain_text("没有录上", timeout=TOLD_MS)
+    expect(alarm).to_have_attribute("data-kind", "mended")
+    expect(desk.locator("#rec")).to_be_visible()
     expect(phone.locator("#alarm")).to_be_hidden()
     expect(phone.locator("#line")).to_contain_text("可以接着说")
+    picture_of_alarm(desk, camera, "disk-lost")
+    desk.locator("#alarm-act").focus()
+    desk.wait_for_timeout(SETTLE_MS)
+    desk.keyboard.press("Enter")
+    expect(alarm).to_be_hidden()
+    hearing.both_see_each_other()
     expect(desk.locator("#saved")).to_contain_text("已存到最后一秒", timeout=TOLD_MS)
+
     end_hearing(desk)
     expect(desk.get_by_text("证据链完整")).to_be_visible(timeout=BACK_MS)
-    expect(desk.get_by_text("录像存盘受阻：磁盘满了").first).to_be_visible()
-    camera.shoot(desk, "disk-full-afterwards")
+    expect(desk.get_by_text(re.compile("录像中断：磁盘满了，有 .*秒没有录上")).first).to_be_visible()
+    camera.shoot(desk, "disk-lost-afterwards")
     whole = verify(server)
     assert whole.returncode == 0, whole.stdout
-    assert manifest(server)["gaps"] == []
-    (interrupted,) = trail(server, "RecordingInterrupted")
-    assert (interrupted["cause"], interrupted["lost_to_ms"]) == ("disk_full", None)
+    bridged, broken = trail(server, "RecordingInterrupted")
+    assert (bridged["cause"], bridged["lost_to_ms"]) == ("disk_full", None)
+    (gap,) = cast(list[dict[str, int]], manifest(server)["gaps"])
+    assert abs(gap["to_ms"] - cast(int, broken["lost_to_ms"])) < 100
+    assert abs(gap["from_ms"] - cast(int, broken["lost_from_ms"])) < 1500
+
+
+def test_a_volume_that_is_gone_is_told_and_one_click_records_where_its_path_leads_now(
+    own_volume: Place, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera, tmp_path: Path
+) -> None:
+    server, disk = own_volume.server, own_volume.disk
+    hearing = meet(server, applicants_browser, prosecutors_browser, tmp_path)
+    phone, desk = hearing.phone, hearing.desk
+    expect(desk.locator("#saved")).to_contain_text("已存到最后一秒", timeout=TOLD_MS)
+    disk.unmount()
+    alert = desk.locator("#alarm").get_by_role("alert")
+    expect(alert).to_contain_text("存录像的磁盘不见了", timeout=TOLD_MS)
+    expect(phone.locator("#alarm")).to_be_visible()
+    picture_of_alarm(desk, camera, "disk-gone")
+    expect(desk.locator("#alarm-risk")).to_contain_text("都没有录下来", timeout=BACK_MS)
+    assert not list(disk.path.iterdir()), "nobody writes beside the volume unasked"
+    disk.mount()  # another one, empty
+    desk.get_by_role("button", name="在能用的位置接着录").click()
+    expect(desk.locator("#alarm")).to_have_attribute("data-kind", "mended", timeout=TOLD_MS)
+    expect(desk.locator("#rec")).to_be_visible()
+    hearing.both_see_each_other()
+    expect(desk.locator("#saved")).to_contain_text("已存到最后一秒", timeout=TOLD_MS)
+    end_hearing(desk)
+    expect(desk.get_by_text("录像中断：存录像的磁盘不见了").first).to_be_visible(timeout=BACK_MS)
+    told = verify(server)
+    assert told.returncode != 0
+    assert "录像封存时就有缺陷（缺一段）" in told.stdout
