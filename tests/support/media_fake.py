@@ -70,8 +70,8 @@ class FakeMediaPlane:
         hearing = self._hearing(hearing_id)
         del self.hearings[hearing_id]
         await asyncio.to_thread(hearing.journal.close)
-        if "unwritten" in self.fail:
-            raise self.fail["unwritten"]
+        if "closing" in self.fail:
+            raise self.fail["closing"]
 
     async def record_again(self, hearing_id: str) -> None:
         self._called("record_again", hearing_id)
