@@ -20,11 +20,12 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from signaling.media.layout import LABEL, Box, fit, strip, tiles
-from signaling.media.pictures import PIXELS_MAX
 
 WIDTH, HEIGHT = 1280, 720
 FRAME_RATE = 25
 SAMPLE_RATE = 48_000
+PIXELS_MAX = 1920 * 1200
+"""More than our pages ask of any camera. A larger one is not shown: it costs its sender the tile, and us no hour."""
 STALE_MS = 3_000
 """A picture older than this is not shown as if it were now."""
 

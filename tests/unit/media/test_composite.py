@@ -10,7 +10,6 @@ import av
 import numpy as np
 import pytest
 
-from signaling.media import composite
 from signaling.media.composite import FRAME_RATE, HEIGHT, WIDTH, Hearing, Person, compose, mix
 from signaling.media.layout import Box, fit, strip, tiles
 from tests.support.lips import beeps
@@ -29,16 +28,19 @@ class Blank:
         return np.full((height, width), 255, np.uint8)
 
 
-def film(shade: int, *, hertz: int, from_s: float, to_s: float, silent: bool = False) -> bytes:
+def film(
+    shade: int, *, hertz: int, from_s: float, to_s: float, silent: bool = False, size: tuple[int, int] = (160, 120)
+) -> bytes:
     """Return a WebM that shows one shade and sounds one tone from a moment to another."""
     file = io.BytesIO()
     with av.open(file, "w", format="webm") as container:
         picture = container.add_stream("libvpx", rate=10, options={"deadline": "realtime", "lag-in-frames": "0"})
-        picture.width, picture.height, picture.pix_fmt = 160, 120, "yuv420p"
+        width, height = size
+        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
         sound = container.add_stream("libopus", rate=48_000, layout="mono")
         for number in range(round(from_s * 10), round(to_s * 10)):
-            shown = av.VideoFrame.from_ndarray(np.full((180, 160), 128, np.uint8), format="yuv420p")
-            shown.planes[0].update(np.full((120, shown.planes[0].line_size), shade, np.uint8).tobytes())
+            shown = av.VideoFrame.from_ndarray(np.full((height * 3 // 2, width), 128, np.uint8), format="yuv420p")
+            shown.planes[0].update(np.full((height, shown.planes[0].line_size), shade, np.uint8).tobytes())
             shown.pts, shown.time_base = number, Fraction(1, 10)
             container.mux(picture.encode(shown))
             times = np.arange(4800) + number * 4800
@@ -134,15 +136,15 @@ def test_the_same_films_make_the_same_picture(
     assert made(hearing, tmp_path / "again.mp4")[0] == composed[0]
 
 
-def test_a_picture_larger_than_any_camera_makes_asks_for_no_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("size", "shown"), [((1920, 1200), True), ((1080, 1920), True), ((1936, 1200), False)])
+def test_a_picture_larger_than_was_asked_of_any_camera_is_a_gap_and_costs_no_memory(
+    tmp_path: Path, size: tuple[int, int], *, shown: bool
 ) -> None:
-    monkeypatch.setattr(composite, "PIXELS_MAX", 100 * 100)
-    huge = film(200, hertz=1000, from_s=0.4, to_s=1)
-    data = made(Hearing("1号", TEN, 1000, (), (Person("王志远", partial(io.BytesIO, huge)),)), tmp_path / "x.mp4")[0]
+    sent = film(200, hertz=1000, from_s=0.4, to_s=1, size=size)
+    data = made(Hearing("1号", TEN, 1000, (), (Person("王志远", partial(io.BytesIO, sent)),)), tmp_path / "x.mp4")[0]
     with av.open(io.BytesIO(data), "r") as container:
         luma = [frame.to_ndarray(format="gray")[100, WIDTH // 2] for frame in container.decode(video=0)]
-    assert max(luma) < 60
+    assert (max(luma) > 150) == shown
     assert beeps(io.BytesIO(data), 1000), "the voice is heard all the same"
 
 
