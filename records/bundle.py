@@ -279,7 +279,7 @@ def _check_recording(unpacked: _Unpacked, extract: Extract, key: VerifyKey) -> I
     if not directory.is_dir():
         yield Finding(False, "manifest_missing")
         return
-    yield from verify_recording(directory, key, manifest_digest=manifest)
+    yield from verify_recording(directory, key, manifest_digest=manifest, key_elsewhere=True)
 
 
 def _last_detail(extract: Extract, event: str, name: str) -> str | None:

@@ -33,6 +33,7 @@ SEGMENT_NAME = re.compile(r"segment-(\d{6})\.jfj")
 RECORD_BYTES_MAX = 1 << 20
 SEGMENT_FILE_BYTES_MAX = 32 << 20
 """More than any writer's segment; of a file that is longer no more is read into memory."""
+HEADER_BYTES_MAX = 1 << 13
 _HASH_BYTES = 1 << 20
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -249,6 +250,17 @@ def scan_segment(path: Path) -> SegmentScan:
         elif isinstance(record, Sealed):
             next_source = max(next_source, record.next_source)
     return SegmentScan(header, digest, path.stat().st_size, next_source)
+
+
+def is_encrypted(path: Path) -> bool:
+    """Tell whether a segment's header says that it can be read with the session's key only; False when it is gone."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(HEADER_BYTES_MAX)
+    except FileNotFoundError:
+        return False
+    header = next(read_segment(path.name, begins), None)
+    return isinstance(header, SegmentStart) and header.enclosed != ""
 
 
 def number_of(path: Path) -> int:

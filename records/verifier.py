@@ -24,9 +24,9 @@ from records.chain import (
     head_holds,
     read_heads,
 )
-from records.journal_reading import SEGMENT_NAME
+from records.journal_reading import SEGMENT_NAME, is_encrypted
 from records.manifests import FORM, MANIFEST, SIGNATURE, signed_digest
-from records.session_keys import session_key_holds
+from records.session_keys import SESSION_KEY, session_key_holds
 from records.signing import VerifyKey
 from records.vault import Vault, VaultDamaged
 
@@ -161,14 +161,18 @@ def _read_entries(path: Path, unreadable: list[int]) -> Iterator[ExportedEntry]:
 # Recordings ---------------------------------------------------------------------------------------------------------
 
 
-def verify_recording(directory: Path, key: VerifyKey, *, manifest_digest: str | None = None) -> Iterator[Finding]:
+def verify_recording(
+    directory: Path, key: VerifyKey, *, manifest_digest: str | None = None, key_elsewhere: bool = False
+) -> Iterator[Finding]:
     """Check a sealed recording: signature, manifest, every segment and the chain through them.
 
     `manifest_digest` is what the trail says of it, if known: then an older or another recording's seal is found too.
+    `key_elsewhere`: what opens an encrypted recording does not lie beside it, as in a bundle.
     Not ok: `manifest_missing`, `signature_missing`, `signature_wrong` (changed, or another key's), `manifest_changed`,
     `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail), `segment_missing(name)`,
     `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was
-    so already when it was sealed: codes of `records.manifests.Fault`), `session_key_changed`.
+    so already when it was sealed: codes of `records.manifests.Fault`), `session_key_changed`,
+    `session_key_missing` (nothing was changed, and nobody can see or hear it any more).
     Ok: `recording_whole(segments, duration_ms)`,
     `segment_torn(name)` (the server stopped while it was written; what came before is there).
     """
@@ -183,6 +187,8 @@ def verify_recording(directory: Path, key: VerifyKey, *, manifest_digest: str | 
     found = [*_check_segments(directory, content.segments), *_sealed_faults(content.faults)]
     if not session_key_holds(directory, key):
         found.append(_bad("session_key_changed"))
+    if not key_elsewhere and _lacks_key(directory, content.segments):
+        found.append(_bad("session_key_missing"))
     yield from found
     if not findings and all(finding.ok for finding in found):
         yield _good("recording_whole", segments=len(content.segments), duration_ms=content.duration_ms)
@@ -260,6 +266,12 @@ def _check_segments(directory: Path, listed: Sequence[_Listed]) -> Iterator[Find
     for path in sorted(directory.iterdir()):
         if SEGMENT_NAME.fullmatch(path.name) and path.name not in names:
             yield _bad("segment_extra", name=path.name)
+
+
+def _lacks_key(directory: Path, listed: Sequence[_Listed]) -> bool:
+    if (directory / SESSION_KEY).exists():
+        return False
+    return any(is_encrypted(directory / entry.name) for entry in listed)
 
 
 def _read(path: Path) -> bytes | None:

@@ -58,6 +58,7 @@ TEXTS: dict[str, str] = {
     "segment_extra": "录像多出来一段：{name}。",
     "segment_unchained": "录像的这一段和上一段扣不上：{name}。",
     "session_key_changed": "录像的密钥文件（session.key）被改过，或不是本院签的。录像本身没有因此改动，但可能解不开。",
+    "session_key_missing": "录像的密钥文件（session.key）不见了。录像没有被改动，但没有它就打不开，请从备份里找回。",
     "stamp_holds": "时间戳有效：清单的签名在 {at} 已经存在。",
     "stamp_unchecked": "清单的签名盖有时间戳；用 --authority 给出时间戳服务的证书就能一并核对。",
     "stamp_missing": "清单签名的时间戳不见了。",

@@ -58,7 +58,11 @@ async def proof_of_recording(app: web.Application, session_id: str) -> Proof:
     return Proof(not problems, f"{sentence}，{outcome}。", problems)
 
 
+GONE_IN_ORDER = ("segment_missing", "session_key_missing", "recording_whole")
+"""What is found of a recording that was deleted in order, or is just being deleted: its key goes first."""
+
+
 def without_deleted(findings: Sequence[Finding]) -> list[Finding]:
     """Return what was found about a recording whose segments were deleted in order: that they are gone is no fault."""
-    rest = [finding for finding in findings if finding.code not in ("segment_missing", "recording_whole")]
+    rest = [finding for finding in findings if finding.code not in GONE_IN_ORDER]
     return [*rest, Finding(True, "recording_deleted")]

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from records.clock import FixedClock
 from records.journal import Event, JournalError, JournalFault, JournalWriter, Packet, Source, read_journal
 from records.journal_reading import RECORD_BYTES_MAX, KeyedJournal, Sealed, SegmentStart, read_segment, with_key
-from records.manifests import survey
+from records.manifests import compose, seal_directory, survey
 from records.master_keys import MasterKeyMissing, MasterKeys
 from records.session_keys import SESSION_KEY, ensure_session_key, rewrap_session_key, session_key_holds
 from records.signing import SigningKey
+from records.verifier import Finding, verify_recording
 
 TEN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 TEN_US = int(TEN.timestamp()) * 1_000_000
@@ -180,6 +181,16 @@ def test_a_damaged_key_file_is_told_and_nothing_is_written(journal: Path, clock:
     (journal / SESSION_KEY).write_bytes(data[:-2])
     with pytest.raises(JournalError):
         JournalWriter.open(journal, "h1", clock=clock)
+
+
+def test_a_sealed_recording_whose_key_file_is_gone_is_said_to_be_lost(journal: Path, clock: FixedClock) -> None:
+    speak(journal, clock).close()
+    seal_directory(journal, compose(survey(journal), facts={}, key_id=OFFICE.key_id), OFFICE)
+    assert [finding.code for finding in verify_recording(journal, OFFICE.public)] == ["recording_whole"]
+    (journal / SESSION_KEY).unlink()
+    assert list(verify_recording(journal, OFFICE.public)) == [Finding(False, "session_key_missing")]
+    elsewhere = verify_recording(journal, OFFICE.public, key_elsewhere=True)
+    assert [finding.code for finding in elsewhere] == ["recording_whole"]
 
 
 def test_another_hearings_key_opens_nothing(journal: Path, clock: FixedClock, tmp_path: Path) -> None:
