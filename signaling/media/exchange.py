@@ -19,6 +19,8 @@ class Exchange:
         self.people: dict[str, Participant] = {}
         self.muted: set[str] = set()
         """Seats whose sound is dropped here. Stays with the seat when the link changes."""
+        self.paused = False
+        """In a recess everybody's sound and pictures are dropped here. Links stay up."""
         self._repair_ssrcs = RepairSsrcs()
         self._spent_ssrcs: set[int] = set()
         """Under which somebody sends or has sent. Bounded by what a journal has room for."""
@@ -121,4 +123,17 @@ class Exchange:
 
     def silenced(self, stream: Stream) -> bool:
         """Tell whether a stream's packets are to be dropped here."""
-        return stream.kind == "audio" and stream.seat_id in self.muted
+        return self.paused or (stream.kind == "audio" and stream.seat_id in self.muted)
+
+    def set_paused(self, paused: bool) -> bool:
+        """Begin or end a recess; returns whether that changed anything. Afterwards everybody's pictures begin anew."""
+        if paused == self.paused:
+            return False
+        self.paused = paused
+        self._on_change()
+        if not paused:
+            for person in self.people.values():
+                for stream in person.streams.values():
+                    stream.begin_anew()
+                    stream.want_keyframe()
+        return True

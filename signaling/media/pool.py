@@ -45,6 +45,7 @@ from signaling.media.wire import (
     RemoveParticipant,
     Result,
     SetMuted,
+    SetPaused,
     TakeAnswer,
     TakeStill,
 )
@@ -70,6 +71,8 @@ class PlacedHearing:
 
     hearing_id: str
     directory: Path
+    paused: bool = False
+    """In a recess, in which the next worker must open it again."""
     worker: RemoteWorker | None = None
     placed: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set while it is between two workers."""
@@ -158,11 +161,14 @@ class MediaPool:
 
     # --- Hearings
 
-    async def open_hearing(self, hearing_id: str, directory: Path) -> None:
-        """Begin to relay and record. Raises MediaRefused: `hearing_open`, `no_worker`, the journal's codes."""
+    async def open_hearing(self, hearing_id: str, directory: Path, *, paused: bool = False) -> None:
+        """Begin to relay and record, or, `paused`, go on with a recess in which neither is done.
+
+        Raises MediaRefused: `hearing_open`, `no_worker`, the journal's codes.
+        """
         if hearing_id in self._hearings:
             raise MediaRefused("hearing_open")
-        hearing = self._hearings[hearing_id] = PlacedHearing(hearing_id, directory)
+        hearing = self._hearings[hearing_id] = PlacedHearing(hearing_id, directory, paused)
         try:
             await self._place(hearing)
         except BaseException:
@@ -210,6 +216,11 @@ class MediaPool:
         hearing = self._hearing(hearing_id)
         if seat_id not in hearing.cut_off:
             await self._ask_of_link(hearing, SetMuted(hearing_id, seat_id, muted))
+
+    async def set_paused(self, hearing_id: str, paused: bool) -> None:
+        """Begin or end a recess, in which nobody's sound and pictures are relayed or recorded. Raises MediaRefused."""
+        self._hearing(hearing_id).paused = paused
+        await self._ask(hearing_id, SetPaused(hearing_id, paused))
 
     async def take_still(self, hearing_id: str, seat_id: str, *, timeout_s: float) -> Still:
         """Take a picture out of a seat's live stream. Raises StillUnavailable, MediaRefused."""
@@ -277,7 +288,7 @@ class MediaPool:
         """Open a hearing on the least loaded worker. Raises MediaRefused."""
         for _ in range(TRIES_MAX):
             worker = await self._least_loaded()
-            command = OpenHearing(hearing.hearing_id, str(hearing.directory.absolute()))
+            command = OpenHearing(hearing.hearing_id, str(hearing.directory.absolute()), hearing.paused)
             try:
                 opened = await worker.ask(command)
             except WorkerDied:

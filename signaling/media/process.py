@@ -52,6 +52,7 @@ from signaling.media.wire import (
     Request,
     Result,
     SetMuted,
+    SetPaused,
     TakeAnswer,
     TakeStill,
     worker_line,
@@ -130,8 +131,8 @@ class Service:
         if worker is None:
             raise MediaRefused("not_listening")
         match command:
-            case OpenHearing(hearing_id, directory):
-                return await self._open(worker, hearing_id, Path(directory))
+            case OpenHearing(hearing_id, directory, paused):
+                return await self._open(worker, hearing_id, Path(directory), paused=paused)
             case TakeStill(hearing_id, seat_id, timeout_s):
                 return await worker.take_still(hearing_id, seat_id, timeout_s=timeout_s)
             case RecordEvent(hearing_id, event):
@@ -140,13 +141,15 @@ class Service:
             case RecordAgain(hearing_id):
                 await worker.record_again(hearing_id)
                 return None
-            case CloseHearing() | AddParticipant() | TakeAnswer() | RemoveParticipant() | SetMuted():
+            case CloseHearing() | AddParticipant() | TakeAnswer() | RemoveParticipant() | SetMuted() | SetPaused():
                 await self._change(worker, command)
                 return None
         assert_never(command)
 
     async def _change(
-        self, worker: MediaWorker, command: CloseHearing | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted
+        self,
+        worker: MediaWorker,
+        command: CloseHearing | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted | SetPaused,
     ) -> None:
         match command:
             case CloseHearing(hearing_id):
@@ -162,6 +165,8 @@ class Service:
                 await worker.remove_participant(hearing_id, seat_id)
             case SetMuted(hearing_id, seat_id, muted):
                 worker.set_muted(hearing_id, seat_id, muted)
+            case SetPaused(hearing_id, paused):
+                worker.set_paused(hearing_id, paused)
 
     async def _listen(self, command: Listen) -> Listening:
         if self._worker is not None:
@@ -179,7 +184,7 @@ class Service:
         self._beating = self._group.create_task(self._beat())
         return Listening(worker.port)
 
-    async def _open(self, worker: MediaWorker, hearing_id: str, directory: Path) -> Opened:
+    async def _open(self, worker: MediaWorker, hearing_id: str, directory: Path, *, paused: bool) -> Opened:
         if hearing_id in self._opening:
             raise MediaRefused("hearing_open")
         done = self._opening[hearing_id] = asyncio.Event()
@@ -188,7 +193,7 @@ class Service:
             try:
                 # The recording's start is on the disk before anybody counts from it: it must outlive this process.
                 await asyncio.to_thread(journal.flush)
-                await worker.open_hearing(hearing_id, journal)
+                await worker.open_hearing(hearing_id, journal, paused=paused)
             except BaseException:
                 # Nobody else knows this journal, and it would keep the next try from opening it.
                 await asyncio.to_thread(journal.abandon)

@@ -131,6 +131,11 @@ class Hearing:
         self._lanes.close()
         self.recorder.note({"event": "Muted" if muted else "Unmuted", "seat_id": seat_id})
 
+    def set_paused(self, paused: bool) -> None:
+        """Begin a recess, in which nobody and the journal gets any sound or picture, or end it. Links stay up."""
+        if self._exchange.set_paused(paused):
+            self.recorder.note({"event": "Paused" if paused else "Resumed"})
+
     def _drop_link(self, person: Participant) -> None:
         self._exchange.let_go(person.link)
         self._plane.forget_link(person.link)
@@ -331,12 +336,11 @@ class Hearing:
         restored = rtp.read_head(original)
         if restored is not None and stream.misses(restored.sequence):
             self._take(stream, restored, original, numbered, at)
-            stream.count_as_lost()
 
     def _take(self, stream: Stream, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
         """Keep and forward a packet; `numbered` is where its transport-wide number stands, or -1."""
         stream.take(head, data, at)
-        if self._exchange.silenced(stream):
+        if self._exchange.silenced(stream) or stream.is_too_late(head.sequence):
             return
         self.recorder.packet(stream.number, at, data)
         for gatherer in self._gatherers.get(stream.ssrc, ()):
@@ -417,7 +421,7 @@ class Hearing:
         """Begin to gather the next keyframe of a seat's camera; None when it sends no picture or too many wait."""
         person = self._exchange.people.get(seat_id)
         stream = person.stream("video") if person is not None else None
-        if stream is None or person is None or not person.link.connected:
+        if stream is None or person is None or not person.link.connected or self._exchange.paused:
             return None
         waiting = self._gatherers.setdefault(stream.ssrc, [])
         if len(waiting) >= GATHERERS_MAX:

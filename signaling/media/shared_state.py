@@ -168,6 +168,10 @@ class History:
             self._bytes[at : at + size] = data
         return size > 0
 
+    def forget(self) -> None:
+        """Forget every packet."""
+        ctypes.memset(self._lengths, 0, ctypes.sizeof(self._lengths))
+
     def find(self, sequence: int) -> bytes | None:
         """Return a packet, or None when it never came or is forgotten."""
         slot = sequence % self._slots

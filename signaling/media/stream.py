@@ -70,6 +70,8 @@ class Stream:
         self._turned_at = -1e9
         self.flow = FlowState(ssrc=ssrc, highest=-1, keyframe_at=-1.0)
         self._missing: dict[int, _Missing] = {}
+        self._too_late = -1
+        """Up to which number (see `FlowState.highest`) nothing is taken any more."""
         sizes = (HISTORY_MAX, SLOT_BYTES) if kind == "video" else (HISTORY_SOUND_MAX, SLOT_SOUND_BYTES)
         self._history = History(*sizes)
         self._history.lend(self.flow)
@@ -122,6 +124,16 @@ class Stream:
         self.flow.source = self.number
         self.flow.codec = _FLOW_CODECS.get(self.payload_type, _SOUND)
 
+    def begin_anew(self) -> None:
+        """Forget what came so far: it is not asked for, not sent again, and what of it still comes is too late."""
+        self._missing.clear()
+        self._history.forget()
+        self._too_late = self.flow.highest
+
+    def is_too_late(self, sequence: int) -> bool:
+        """Tell whether a packet is from before the stream began anew."""
+        return self._too_late >= 0 and self.flow.highest + signed16(sequence - self.flow.highest) <= self._too_late
+
     def came(self, sequence: int) -> bool:
         """Tell whether a packet came before, itself or sent again, or so long ago that nobody knows.
 
@@ -146,7 +158,9 @@ class Stream:
             return
         ahead = signed16(sequence - flow.highest)
         if ahead <= 0:
-            self._missing.pop(flow.highest + ahead, None)
+            missing = self._missing.pop(flow.highest + ahead, None)
+            if missing is not None and missing.tries:
+                flow.received -= 1  # it was lost: it came only because it was asked for
             return
         flow.expected += ahead
         if ahead - 1 > GAP_MAX:
@@ -162,10 +176,6 @@ class Stream:
         if place >= 0:
             # RFC 6464: the level in -dBov, so that 127 is silence.
             self.flow.level = max(self.flow.level, 127 - (data[place] & 0x7F))
-
-    def count_as_lost(self) -> None:
-        """Count the packet that was taken last as lost: it came only because it was asked for again."""
-        self.flow.received -= 1
 
     def take_second(self) -> "Second":
         """Return what was counted since the last call."""

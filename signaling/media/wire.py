@@ -40,10 +40,14 @@ class Listen(Command, frozen=True):
 
 
 class OpenHearing(Command, frozen=True):
-    """Relay, and record into the journal in `directory` (an absolute path). Answer: Opened."""
+    """Relay, and record into the journal in `directory` (an absolute path); `paused`: in the middle of a recess.
+
+    Answer: Opened.
+    """
 
     hearing_id: str
     directory: str
+    paused: bool = False
 
 
 class CloseHearing(Command, frozen=True):
@@ -90,6 +94,13 @@ class SetMuted(Command, frozen=True):
     muted: bool
 
 
+class SetPaused(Command, frozen=True):
+    """Begin or end a recess: drop, or let through, everybody's sound and pictures."""
+
+    hearing_id: str
+    paused: bool
+
+
 class TakeStill(Command, frozen=True):
     """Take a picture out of a seat's live stream. Answer: Still."""
 
@@ -106,7 +117,16 @@ class RecordEvent(Command, frozen=True):
 
 
 HearingCommand: TypeAlias = (
-    OpenHearing | CloseHearing | RecordAgain | AddParticipant | TakeAnswer | RemoveParticipant | SetMuted | TakeStill | RecordEvent
+    OpenHearing
+    | CloseHearing
+    | RecordAgain
+    | AddParticipant
+    | TakeAnswer
+    | RemoveParticipant
+    | SetMuted
+    | SetPaused
+    | TakeStill
+    | RecordEvent
 )
 
 

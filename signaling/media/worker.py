@@ -181,12 +181,16 @@ class MediaWorker:
 
     # --- Hearings
 
-    async def open_hearing(self, hearing_id: str, journal: JournalWriter) -> None:
-        """Begin to record into `journal`, which is the worker's from now on. Raises MediaRefused(`hearing_open`)."""
+    async def open_hearing(self, hearing_id: str, journal: JournalWriter, *, paused: bool = False) -> None:
+        """Begin to record into `journal`, which is the worker's from now on; `paused`: in the middle of a recess.
+
+        Raises MediaRefused(`hearing_open`).
+        """
         if hearing_id in self._hearings:
             raise MediaRefused("hearing_open")
         recorder = Recorder(hearing_id, journal, self._threads, self._tell)
-        self._hearings[hearing_id] = Hearing(hearing_id, self, recorder, self._tell)
+        hearing = self._hearings[hearing_id] = Hearing(hearing_id, self, recorder, self._tell)
+        hearing.set_paused(paused)
         closed = self._recordings[hearing_id] = asyncio.Event()
         self.spawn(self._record(hearing_id, recorder, closed), "recorder")
 
@@ -237,6 +241,10 @@ class MediaWorker:
     def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
         """Drop, or no longer drop, the seat's sound before it is forwarded or recorded. Raises MediaRefused."""
         self._hearing(hearing_id).set_muted(seat_id, muted)
+
+    def set_paused(self, hearing_id: str, paused: bool) -> None:
+        """Begin or end a recess: drop, or no longer drop, everything that everybody sends. Raises MediaRefused."""
+        self._hearing(hearing_id).set_paused(paused)
 
     def record_event(self, hearing_id: str, event: Mapping[str, Json]) -> JournalPosition:
         """Put an event into the journal. Raises MediaRefused, JournalError, or ValueError when it is not JSON."""

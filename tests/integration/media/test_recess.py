@@ -1,0 +1,94 @@
+"""A recess through the real relay: nobody is seen or heard, nothing is recorded, the links stay up."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from records.clock import SteadyClock
+from records.journal import Event, JournalWriter, Packet, read_journal
+from signaling.media.events import LinkConnected, LinkLost, OfferReady, StatsMeasured, StillUnavailable
+from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
+
+
+@pytest.fixture(params=["express", "plain"])
+async def plane(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
+    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
+    yield plane
+    await plane.worker.stop()
+
+
+async def see_and_hear(plane: Plane, one: Peer, other: str) -> None:
+    await plane.until(lambda: len(one.pictures.get(other, [])) > 10, f"{one.seat_id} sees {other}")
+    await plane.until(lambda: one.sounds.get(other, 0) > 10, f"{one.seat_id} hears {other}")
+
+
+async def seconds_measured(plane: Plane, count: int) -> None:
+    """Wait until so many seconds more have been measured."""
+    before = len(plane.of_kind(StatsMeasured))
+    await plane.until(lambda: len(plane.of_kind(StatsMeasured)) >= before + count, "seconds go by")
+
+
+def taken_in(*people: Peer) -> int:
+    """Return how many pictures and loud pieces of sound came to these people."""
+    return sum(sum(map(len, one.pictures.values())) + sum(one.sounds.values()) for one in people)
+
+
+async def test_a_recess_stops_everything_for_everybody_and_its_end_brings_it_back(plane: Plane) -> None:
+    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        await applicant.join()
+        await see_and_hear(plane, host, "applicant")
+        await see_and_hear(plane, applicant, "host")
+        before = len(plane.of_kind(OfferReady)), len(plane.of_kind(LinkConnected))
+        plane.worker.set_paused(HEARING, True)
+        plane.worker.set_paused(HEARING, True)
+        with pytest.raises(StillUnavailable):
+            await plane.worker.take_still(HEARING, "applicant", timeout_s=1)
+        await seconds_measured(plane, 1)  # what was being decoded may still come out
+        seen = taken_in(host, applicant)
+        await seconds_measured(plane, 2)
+        assert taken_in(host, applicant) == seen, "nobody is seen or heard"
+        measured = plane.of_kind(StatsMeasured)[-1]
+        assert isinstance(measured, StatsMeasured)
+        assert all(line.kbps > 0 and line.level == 0 for line in measured.people.values()), "though they go on sending"
+        plane.worker.set_paused(HEARING, False)
+        for person in (host, applicant):
+            person.pictures.clear()
+            person.sounds.clear()
+        await see_and_hear(plane, host, "applicant")
+        await see_and_hear(plane, applicant, "host")
+        after = len(plane.of_kind(OfferReady)), len(plane.of_kind(LinkConnected))
+        assert before == after, "nothing was negotiated anew"
+        assert not plane.of_kind(LinkLost)
+    await plane.worker.close_hearing(HEARING)
+    records = list(read_journal(plane.directory))
+    at_us = {record.data["event"]: record.at_us for record in records if isinstance(record, Event)}
+    arrivals = [record.arrival_us for record in records if isinstance(record, Packet)]
+    assert not [arrival_us for arrival_us in arrivals if at_us["Paused"] < arrival_us < at_us["Resumed"]]
+    assert min(arrivals) < at_us["Paused"]
+    assert max(arrivals) > at_us["Resumed"]
+
+
+async def test_whoever_joins_in_a_recess_is_seen_when_it_ends(plane: Plane) -> None:
+    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        plane.worker.set_paused(HEARING, True)
+        await applicant.join()
+        await seconds_measured(plane, 2)
+        assert taken_in(host, applicant) == 0
+        plane.worker.set_paused(HEARING, False)
+        await see_and_hear(plane, host, "applicant")
+        await see_and_hear(plane, applicant, "host")
+
+
+async def test_a_hearing_opened_in_its_recess_says_so_in_its_journal(tmp_path: Path) -> None:
+    plane = await open_plane(tmp_path / "one")
+    try:
+        journal = JournalWriter.open(tmp_path / "two", "another", clock=SteadyClock())
+        await plane.worker.open_hearing("another", journal, paused=True)
+        await plane.worker.close_hearing("another")
+    finally:
+        await plane.worker.stop()
+    events = [record.data["event"] for record in read_journal(tmp_path / "two") if isinstance(record, Event)]
+    assert events == ["Paused"]
