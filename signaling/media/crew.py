@@ -1,7 +1,8 @@
 """The worker processes of this server: started together, and kept running.
 
-A spare stands ready behind them, with everything loaded but no port: on a busy machine a process takes seconds to
-start, and a hearing cannot wait that long when its worker was the last that ran.
+Two spares stand ready behind them, with everything loaded but no port: on a busy machine a process takes seconds to
+start, and a hearing cannot wait that long when its worker was the last that ran. Two, because whatever killed one
+worker may well kill the next before a new spare is ready.
 """
 
 import asyncio
@@ -17,8 +18,10 @@ from signaling.media.remote import RemoteWorker, WorkerDied
 
 log = logging.getLogger(__name__)
 
+SPARES = 2
+"""Some 30 MB of memory each; the rest they share with the workers."""
 SPARE_AFTER_S = 1.0
-"""The next spare is not started at once: the machine has more urgent things to do, at the start and after a death."""
+"""A spare is not started at once while there is another: the machine has more urgent things to do after a death."""
 START_WAITS_S = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Waits before each try to start a worker again. The last is repeated: a machine that was short of something for an
 hour has its workers back afterwards, and a try in five seconds hurts nobody."""
@@ -48,8 +51,8 @@ class Crew:
         self._on_event = on_event
         self._on_gone = on_gone
         self._running: list[RemoteWorker] = []
-        self._spare: RemoteWorker | None = None
-        self._spare_wanted = asyncio.Event()
+        self._spares: list[RemoteWorker] = []
+        self._spare_taken = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
         self._group = asyncio.TaskGroup()
         self._came = asyncio.Event()
@@ -59,6 +62,11 @@ class Crew:
     def running(self) -> tuple[RemoteWorker, ...]:
         """The workers that run now."""
         return tuple(self._running)
+
+    @property
+    def spares(self) -> tuple[RemoteWorker, ...]:
+        """The processes that stand ready."""
+        return tuple(self._spares)
 
     async def any_running(self) -> tuple[RemoteWorker, ...]:
         """Return the workers that run, at least one: wait for it if need be."""
@@ -82,7 +90,7 @@ class Crew:
         await self._group.__aenter__()
         for place, worker in zip(self._places, self._running, strict=True):
             self._keeping.append(self._group.create_task(self._keep(place, worker), name="media worker"))
-        self._keeping.append(self._group.create_task(self._keep_spare(), name="spare media worker"))
+        self._keeping.append(self._group.create_task(self._keep_spares(), name="spare media workers"))
         return self
 
     async def __aexit__(
@@ -94,31 +102,49 @@ class Crew:
         for task in self._keeping:
             task.cancel()
         await self._group.__aexit__(None, None, None)
-        if self._spare is not None:
-            await self._spare.kill()
+        await asyncio.gather(*(spare.kill() for spare in self._spares))
 
     async def _stop_all(self) -> None:
         await asyncio.gather(*(worker.stop() for worker in self._running))
 
     async def _start(self, place: MediaSettings) -> RemoteWorker:
-        """Put the spare to work, or a new process. Raises MediaRefused, WorkerDied, OSError."""
-        worker, self._spare = self._spare, None
-        self._spare_wanted.set()
-        if worker is None:
-            worker = await RemoteWorker.spawn(self._on_event)
+        """Put a spare to work, or a new process. Raises MediaRefused, WorkerDied, OSError."""
+        worker = await self._take_spare() or await RemoteWorker.spawn(self._on_event)
         await worker.listen(place)
         return worker
 
-    async def _keep_spare(self) -> None:
+    async def _take_spare(self) -> RemoteWorker | None:
+        """Return the spare that has stood longest and lives."""
+        while self._spares:
+            spare = self._spares.pop(0)
+            self._spare_taken.set()
+            if spare.lives:
+                return spare
+            await spare.kill()
+        return None
+
+    async def _keep_spares(self) -> None:
+        await asyncio.sleep(SPARE_AFTER_S)  # the start of the server comes first
         while True:
-            await self._spare_wanted.wait()
-            self._spare_wanted.clear()
-            await asyncio.sleep(SPARE_AFTER_S)
+            if len(self._spares) >= SPARES:
+                await self._spare_taken.wait()
+            self._spare_taken.clear()
+            if self._spares and await self._taken_within(SPARE_AFTER_S):
+                continue
             try:
-                self._spare = self._spare or await RemoteWorker.spawn(self._on_event)
+                self._spares.append(await RemoteWorker.spawn(self._on_event))
             except OSError as error:
                 # No worse than having none: a process is started when one is needed.
                 log.error("no spare media worker: %s", error)
+                await self._taken_within(START_WAITS_S[-1])
+
+    async def _taken_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._spare_taken.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _keep(self, place: MediaSettings, worker: RemoteWorker) -> None:
         """See one worker to its end, and start the next in its place, until told to stop."""

@@ -91,6 +91,11 @@ class RemoteWorker:
             raise
 
     @property
+    def lives(self) -> bool:
+        """Whether its process runs."""
+        return self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The process."""
         return self._process.pid

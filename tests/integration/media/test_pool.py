@@ -19,8 +19,8 @@ from records.journal_reading import Event, JournalFault, Packet, Source, read_jo
 from records.manifests import compose, seal_directory, survey
 from records.signing import SigningKey
 from records.verifier import verify_recording
-from signaling.media import pool
-from signaling.media.crew import MediaUnavailable
+from signaling.media import crew, pool
+from signaling.media.crew import SPARES, Crew, MediaUnavailable
 from signaling.media.events import (
     HearingLost,
     HearingMoved,
@@ -285,3 +285,70 @@ async def test_a_port_that_is_taken_is_named_and_nothing_stays_behind(desk: Desk
             await media.__aenter__()
         assert (refused.value.port, refused.value.code) == (port, "port_taken")
         assert media.workers == ()
+
+
+# Spares ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Watched:
+    """A crew, and what it tells of workers that are gone."""
+
+    crew: Crew
+    gone: list[int]
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():  # noqa: ASYNC110  # the crew tells nobody of its spares
+                await asyncio.sleep(0.01)
+
+    async def ready(self) -> set[int]:
+        """Wait until as many spares stand as are to; return their processes."""
+        await self.until(lambda: len(self.crew.spares) == SPARES)
+        return {spare.pid for spare in self.crew.spares}
+
+
+@pytest.fixture
+async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
+    monkeypatch.setattr(crew, "SPARE_AFTER_S", 0.01)
+    gone: list[int] = []
+    places = crew.places_for(LOOPBACK, 2)
+    async with Crew(places, lambda worker, event: None, lambda worker, reason: gone.append(worker.pid)) as running:
+        yield Watched(running, gone)
+
+
+async def test_two_workers_that_die_at_once_are_replaced_by_those_that_stand_ready(watched: Watched) -> None:
+    spares = await watched.ready()
+    for worker in watched.crew.running:
+        os.kill(worker.pid, signal.SIGKILL)
+    await watched.until(lambda: {worker.pid for worker in watched.crew.running} == spares)
+    assert len(watched.gone) == 2
+    assert not spares & await watched.ready()
+
+
+async def test_everybody_who_dies_while_the_next_spare_is_begun_leaves_one_that_is_ready(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spares = await watched.ready()
+    monkeypatch.setattr(crew, "SPARE_AFTER_S", 3600.0)  # the next is not begun before it is needed
+    first = watched.crew.running[0]
+    os.kill(first.pid, signal.SIGKILL)
+    await watched.until(lambda: len(watched.crew.running) == 2 and first not in watched.crew.running)
+    (left,) = watched.crew.spares
+    for worker in watched.crew.running:
+        os.kill(worker.pid, signal.SIGKILL)
+    await watched.until(lambda: left in watched.crew.running)
+    assert left.pid in spares
+    await watched.until(lambda: len(watched.crew.running) == 2)
+
+
+async def test_spares_that_were_killed_where_they_stood_are_not_put_to_work(watched: Watched) -> None:
+    spares = await watched.ready()
+    for pid in spares:
+        os.kill(pid, signal.SIGKILL)
+    await watched.until(lambda: not any(spare.lives for spare in watched.crew.spares))
+    worker = watched.crew.running[0]
+    os.kill(worker.pid, signal.SIGKILL)
+    await watched.until(lambda: len(watched.crew.running) == 2 and worker not in watched.crew.running)
+    assert not spares & {worker.pid for worker in watched.crew.running}
+    assert not spares & await watched.ready()
