@@ -45,7 +45,7 @@ class Held:
     def look(self, too_thin: bool, wide_enough: bool, at: float, *, patience_s: float = 0.0) -> bool:
         """Take how the line is at monotonic second `at`; return whether that changed what is given.
 
-        `patience_s`: how long it must be too thin before that counts.
+        `patience_s`: how long it must be too thin before that counts, unless it has just been tried again.
         """
         if not self.given:
             if not wide_enough or not self.may_return(at):
@@ -58,7 +58,8 @@ class Held:
             return False
         if self._thin_since is None:
             self._thin_since = at
-        if at - self._thin_since < patience_s:
+        tried = self._holds > 0 and at - self._returned_at <= STEADY_S
+        if not tried and at - self._thin_since < patience_s:
             return False
         self.hold(at)
         return True
@@ -115,5 +116,5 @@ def asked_bps(share_bps: float, base_share: float | None, *, rising: bool) -> fl
 def told_bps(asked: list[float], shares: list[float]) -> float:
     """Return what a sender is told: the least that is asked of it, but no less than a picture takes while a receiver's
     line carries that. Infinite: nothing."""
-    floor = min(PICTURE_BPS_MIN, max(shares, default=math.inf))
+    floor = PICTURE_BPS_MIN if max(shares, default=math.inf) >= PICTURE_BPS_MIN else 0.0
     return max(floor, min(asked, default=math.inf))
