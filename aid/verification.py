@@ -22,6 +22,7 @@ from records.actors import Actor, Permission
 from records.clock import Clock
 from records.personal import fingerprint, reveal
 from records.refusals import Refusal
+from sessions.recesses import require_no_recess
 from sessions.recordings import add_mark
 from sessions.seats import SeatRole
 from sessions.states import SessionState
@@ -350,13 +351,14 @@ async def checks_stand(db: AsyncSession, session_id: str) -> bool:
 
 
 async def running_session(db: AsyncSession, session_id: str) -> Session:
-    """Return a session that is being held now, locked against its end. Refusals: session_*."""
+    """Return a session that is being held now, locked against its end. Refusals: session_*, hearing_in_recess."""
     query = select(Session).where(Session.id == session_id).with_for_update(read=True)
     session = (await db.scalars(query, execution_options={"populate_existing": True})).one_or_none()
     if session is None:
         raise Refusal("session_unknown")
     if session.state is not SessionState.IN_SESSION:
         raise Refusal("session_not_running")
+    await require_no_recess(db, session_id)
     return session
 
 

@@ -17,6 +17,7 @@ from records.texts import clean_text
 from records.trail import record
 from sessions.actors import require_host, seat_of, seats_of, session_of
 from sessions.admission import consents_of
+from sessions.recesses import Recess, recess_now
 from sessions.seats import SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionEvent, SessionState, advance
 from sessions.tables import ConsentKind, LineQuality, Message, PresenceSpan, Recording, RecordingState, Seat, Session
@@ -49,6 +50,7 @@ class RoomOpening:
     started_at: datetime | None
     seats: tuple[SeatView, ...]
     admitted: frozenset[str]
+    recess: Recess | None
 
 
 async def room_opening(db: AsyncSession, session_id: str) -> RoomOpening:
@@ -63,6 +65,7 @@ async def room_opening(db: AsyncSession, session_id: str) -> RoomOpening:
         started_at=session.started_at,
         seats=seats,
         admitted=frozenset(seat.seat_id for seat in seats if seat.admitted),
+        recess=await recess_now(db, session_id),
     )
 
 

@@ -32,6 +32,8 @@ class SeatAbility(StrEnum):
     MUTE_OTHERS = "mute_others"
     PROMPT = "prompt"
     """Put a line of text on the applicant's screen."""
+    PAUSE = "pause"
+    """Begin a recess (休会) and end it."""
     TAKE_STILL = "take_still"
     END = "end"
     WORD = "word"
@@ -53,6 +55,7 @@ ABILITIES: dict[SeatRole, frozenset[SeatAbility]] = {
             SeatAbility.SEND_BACK,
             SeatAbility.MUTE_OTHERS,
             SeatAbility.PROMPT,
+            SeatAbility.PAUSE,
             SeatAbility.TAKE_STILL,
             SeatAbility.END,
             SeatAbility.WORD,

@@ -13,6 +13,7 @@ from signaling.closing import CloseReason
 from signaling.lines import Lines
 from signaling.messages import FromClient, FromServer, Json, LinkStats
 from signaling.ports import Seated
+from signaling.recess import BeginRecess, EndRecess, RecessBegan, RecessEnded, RecessFailed, SetPaused
 from signaling.trouble import Interruption, RecordingMended, RecordingTroubled
 
 # Events ---------------------------------------------------------------------------------------------------------------
@@ -215,6 +216,9 @@ Outcome: TypeAlias = (
     | SeatSentBack
     | SessionEnded
     | EndingFailed
+    | RecessBegan
+    | RecessEnded
+    | RecessFailed
     | ActionFailed
     | AddingFailed
     | InterruptionRecorded
@@ -408,12 +412,15 @@ Effect: TypeAlias = (
     | RecordAdmission
     | RecordSendingBack
     | EndSession
+    | BeginRecess
+    | EndRecess
     | OpenMedia
     | CloseMedia
     | AddToMedia
     | RemoveFromMedia
     | TakeAnswer
     | SetMuted
+    | SetPaused
     | WriteJournal
     | RecordEntry
     | RecordDeparture

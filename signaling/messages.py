@@ -61,6 +61,16 @@ class Prompt(ClientMessage, frozen=True, tag="prompt"):
     text: str
 
 
+class Pause(ClientMessage, frozen=True, tag="pause"):
+    """Begin a recess: nobody is seen, heard or recorded until `resume`. The reason may be empty."""
+
+    reason: str = ""
+
+
+class Resume(ClientMessage, frozen=True, tag="resume"):
+    """End the recess."""
+
+
 class Hand(ClientMessage, frozen=True, tag="hand"):
     """Raise or lower the sender's hand."""
 
@@ -93,7 +103,20 @@ class End(ClientMessage, frozen=True, tag="end"):
 
 
 FromClient: TypeAlias = (
-    Answer | Devices | Admit | SendBack | Mute | Prompt | Hand | Word | Quality | Leave | RecordAgain | End
+    Answer
+    | Devices
+    | Admit
+    | SendBack
+    | Mute
+    | Prompt
+    | Pause
+    | Resume
+    | Hand
+    | Word
+    | Quality
+    | Leave
+    | RecordAgain
+    | End
 )
 
 FIELD_LIMITS: Mapping[tuple[type[ClientMessage], str], int] = {
@@ -102,6 +125,7 @@ FIELD_LIMITS: Mapping[tuple[type[ClientMessage], str], int] = {
     (SendBack, "seat_id"): 64,
     (Mute, "seat_id"): 64,
     (Prompt, "text"): 200,
+    (Pause, "reason"): 100,
     (Word, "text"): 500,
 }
 """The most characters each text may have. Beyond it the person is told; within a frame's size it is no attack."""
@@ -140,6 +164,14 @@ class RecordingTrouble(msgspec.Struct, frozen=True):
     lost_ms: tuple[int, int] | None
 
 
+class RecessShown(msgspec.Struct, frozen=True):
+    """The hearing rests: since when (ISO 8601 in UTC), who said so (a name), and why, if that was said."""
+
+    since: str
+    by: str
+    reason: str
+
+
 class RoomShown(ServerMessage, frozen=True, tag="room"):
     """The whole room as the receiver may see it, after every change. `started_at` is ISO 8601 in UTC."""
 
@@ -151,6 +183,7 @@ class RoomShown(ServerMessage, frozen=True, tag="room"):
     saved_ms: int | None
     prompt: str
     trouble: RecordingTrouble | None = None
+    recess: RecessShown | None = None
 
 
 class Offer(ServerMessage, frozen=True, tag="offer"):

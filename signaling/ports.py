@@ -13,6 +13,7 @@ from typing import Protocol
 from signaling.lines import Lines
 from signaling.media.events import Moment, Still
 from signaling.messages import Json, Phase
+from signaling.recess import Recess
 from signaling.trouble import Interruption
 
 PUBLISH = "publish"
@@ -21,6 +22,7 @@ ADMIT = "admit"
 SEND_BACK = "send_back"
 MUTE_OTHERS = "mute_others"
 PROMPT = "prompt"
+PAUSE = "pause"
 END = "end"
 WORD = "word"
 RAISE_HAND = "raise_hand"
@@ -64,6 +66,7 @@ class Opening:
     started_at: datetime | None
     admitted: frozenset[str]
     seats: tuple[SeatCard, ...] = ()
+    recess: Recess | None = None
 
 
 class Proceedings(Protocol):
@@ -91,6 +94,14 @@ class Proceedings(Protocol):
 
     async def sent_back(self, hearing_id: str, by: str, seat_id: str) -> None:
         """`by` sends `seat_id` back to the waiting room."""
+        ...
+
+    async def paused(self, hearing_id: str, by: str, reason: str, elapsed_ms: int) -> None:
+        """`by` began a recess at this moment of the recording."""
+        ...
+
+    async def resumed(self, hearing_id: str, by: str, elapsed_ms: int) -> None:
+        """`by` ends the recess at this moment of the recording."""
         ...
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
@@ -144,8 +155,11 @@ class MediaPlane(Protocol):
     Every method but `position` may raise MediaRefused.
     """
 
-    async def open_hearing(self, hearing_id: str, directory: Path) -> None:
-        """Begin to relay, and to record into the journal in `directory`: in a new segment when there are some."""
+    async def open_hearing(self, hearing_id: str, directory: Path, *, paused: bool = False) -> None:
+        """Begin to relay, and to record into the journal in `directory`: in a new segment when there are some.
+
+        `paused`: in the middle of a recess, in which neither is done.
+        """
         ...
 
     async def close_hearing(self, hearing_id: str) -> None:
@@ -173,6 +187,10 @@ class MediaPlane(Protocol):
 
     async def set_muted(self, hearing_id: str, seat_id: str, muted: bool) -> None:
         """Drop a seat's sound before it is forwarded or recorded."""
+        ...
+
+    async def set_paused(self, hearing_id: str, paused: bool) -> None:
+        """Drop everybody's sound and pictures before they are forwarded or recorded; links stay up."""
         ...
 
     async def take_still(self, hearing_id: str, seat_id: str, *, timeout_s: float) -> Still:

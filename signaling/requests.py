@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from signaling import alarms
+from signaling import alarms, pausing
 from signaling.closing import CloseReason
 from signaling.effects import (
     CloseConnection,
@@ -29,14 +29,16 @@ from signaling.messages import (
     Hand,
     Leave,
     Mute,
+    Pause,
     Prompt,
     Quality,
     RecordAgain,
+    Resume,
     SendBack,
     Word,
     WordSaid,
 )
-from signaling.ports import ADMIT, END, MUTE_OTHERS, PROMPT, RAISE_HAND, SEND_BACK, WORD
+from signaling.ports import ADMIT, END, MUTE_OTHERS, PAUSE, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
 from signaling.steps import Decision, begin_admission, journal, keep_lines, refuse, send, show, vacate
 
@@ -45,6 +47,8 @@ NEEDS: dict[type[ClientMessage], str] = {
     SendBack: SEND_BACK,
     Mute: MUTE_OTHERS,
     Prompt: PROMPT,
+    Pause: PAUSE,
+    Resume: PAUSE,
     RecordAgain: ADMIT,
     End: END,
     Word: WORD,
@@ -65,6 +69,10 @@ def received(room: Room, event: Received) -> Decision:
     match event.message:
         case Admit() | SendBack() | Mute() | Prompt() | RecordAgain() | End():
             return _host_asks(room, place, event.message)
+        case Pause(reason):
+            return room, pausing.pause(room, place, reason, event.at)
+        case Resume():
+            return room, pausing.resume(room, place)
         case Word(text):
             return room, _word(room, place, text, event.at)
         case Answer() | Devices() | Hand() | Quality() | Leave():
@@ -85,7 +93,7 @@ def _person_asks(room: Room, place: Place, message: Answer | Devices | Hand | Qu
         case Hand(raised):
             return _changed(room, place, replace(place, hand=raised), "HandRaised" if raised else "HandLowered")
         case Quality(freezes, frozen_ms):
-            if not place.in_media:
+            if not place.in_media or room.recess is not None:
                 return room, []
             line = room.lines.get(place.seat_id, Line()).froze(freezes, frozen_ms)
             return replace(room, lines={**room.lines, place.seat_id: line}), []

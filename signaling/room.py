@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from signaling import alarms
+from signaling import alarms, pausing
 from signaling.closing import CloseReason
 from signaling.effects import (
     ActionFailed,
@@ -51,6 +51,7 @@ from signaling.effects import (
 )
 from signaling.lines import is_full, with_second
 from signaling.messages import LinkStats, Notice, Offer, Refused, Saved, Stats
+from signaling.recess import RecessBegan, RecessEnded, RecessFailed
 from signaling.requests import received
 from signaling.state import Place, Room
 from signaling.steps import (
@@ -88,6 +89,9 @@ def decide(room: Room, event: Event) -> Decision:
             | SeatSentBack()
             | SessionEnded()
             | EndingFailed()
+            | RecessBegan()
+            | RecessEnded()
+            | RecessFailed()
             | ActionFailed()
             | AddingFailed()
             | InterruptionRecorded()
@@ -156,6 +160,8 @@ def _outcome(room: Room, event: Outcome) -> Decision:
         case EndingFailed():
             room = _without_media(room)
             return room, [OpenMedia(), *show(room)]
+        case RecessBegan() | RecessEnded() | RecessFailed():
+            return pausing.outcome(room, event)
         case InterruptionRecorded(interruption):
             return alarms.kept(room, interruption), []
         case AdmissionFailed() | ActionFailed() | AddingFailed() | TroubleArose():

@@ -58,6 +58,7 @@ from signaling.effects import (
 )
 from signaling.media.events import MediaRefused
 from signaling.ports import MediaPlane, Ports
+from signaling.recess import BeginRecess, EndRecess, Recess, RecessBegan, RecessEnded, RecessFailed, SetPaused
 from signaling.room import decide
 from signaling.state import Room
 
@@ -209,11 +210,11 @@ class RoomRunner:
                 return await self._note(effect)
             case RecordTrouble() | RecordInterruption() | RecordAgain():
                 return await self._attend_to_trouble(effect)
-            case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
+            case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession() | BeginRecess() | EndRecess():
                 return await self._have_on_record(effect)
             case OpenMedia() | CloseMedia() | AddToMedia() | RemoveFromMedia() | TakeAnswer():
                 return await self._use_media(effect)
-            case SetMuted() | WriteJournal():
+            case SetMuted() | SetPaused() | WriteJournal():
                 return await self._adjust_media(effect)
         assert_never(effect)
 
@@ -264,7 +265,7 @@ class RoomRunner:
             await self._media.record_again(self.hearing_id)
 
     async def _have_on_record(
-        self, effect: StartSession | RecordAdmission | RecordSendingBack | EndSession
+        self, effect: StartSession | RecordAdmission | RecordSendingBack | EndSession | BeginRecess | EndRecess
     ) -> list[Outcome]:
         record = self._ports.proceedings
         done: Outcome
@@ -285,10 +286,26 @@ class RoomRunner:
                 work = self._end(by)
                 done = SessionEnded(by)
                 undone = [EndingFailed()]
+            case BeginRecess(recess):
+                by = recess.by
+                work = self._begin_recess(recess)
+                done = RecessBegan(recess)
+                undone = [RecessFailed()]
+            case EndRecess(by):
+                work = record.resumed(self.hearing_id, by, self._elapsed_ms())
+                done = RecessEnded(by)
         failure = await self._attempt(work, "record_unavailable", effect)
         if failure is None:
             return [done]
         return [*undone, ActionFailed(by, failure.code, failure.params)]
+
+    async def _begin_recess(self, recess: Recess) -> None:
+        await self._media.set_paused(self.hearing_id, True)
+        await self._ports.proceedings.paused(self.hearing_id, recess.by, recess.reason, self._elapsed_ms())
+
+    def _elapsed_ms(self) -> int:
+        position = self._media.position(self.hearing_id)
+        return (self.room.elapsed_ms or 0) if position is None else position.elapsed_ms
 
     async def _end(self, by: str) -> None:
         position = self._media.position(self.hearing_id)
@@ -313,7 +330,7 @@ class RoomRunner:
         match effect:
             case OpenMedia(admission):
                 directory = self._ports.journals.directory(self.hearing_id)
-                work = media.open_hearing(self.hearing_id, directory)
+                work = media.open_hearing(self.hearing_id, directory, paused=self.room.recess is not None)
                 failure = await self._attempt(work, "recording_unavailable", effect)
                 if failure is not None:
                     undone = [] if admission is None else [AdmissionFailed(admission)]
@@ -343,12 +360,16 @@ class RoomRunner:
         await self._media.add_participant(self.hearing_id, effect.seat_id, publishes=effect.publishes)
         await self._media.set_muted(self.hearing_id, effect.seat_id, effect.muted)
 
-    async def _adjust_media(self, effect: SetMuted | WriteJournal) -> list[Outcome]:
+    async def _adjust_media(self, effect: SetMuted | SetPaused | WriteJournal) -> list[Outcome]:
         match effect:
             case SetMuted(seat_id, muted):
                 work = self._media.set_muted(self.hearing_id, seat_id, muted)
                 failure = await self._attempt(work, "media_unavailable", effect)
                 return [] if failure is None else [TroubleArose("media_unavailable", {"seat_id": seat_id})]
+            case SetPaused(paused):
+                work = self._media.set_paused(self.hearing_id, paused)
+                failure = await self._attempt(work, "recording_unavailable", effect)
+                return [] if failure is None else [TroubleArose("recording_unavailable", at=self._clock.now())]
             case WriteJournal(mapping):
                 failure = await self._attempt(
                     self._media.record_event(self.hearing_id, mapping), "recording_trouble", effect

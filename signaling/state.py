@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from signaling.lines import Lines
-from signaling.messages import DeviceState, LinkState, Person, Phase, RecordingTrouble, RoomShown
+from signaling.messages import DeviceState, LinkState, Person, Phase, RecessShown, RecordingTrouble, RoomShown
 from signaling.ports import ADMIT, ENTER_FREELY, PUBLISH, Opening, Seated
+from signaling.recess import Recess
 from signaling.trouble import Interruption, Trouble
 
 
@@ -78,6 +79,8 @@ class Room:
     elapsed_ms: int | None = None
     saved_ms: int | None = None
     prompt: str = ""
+    recess: Recess | None = None
+    """While there is one, the media plane forwards and records nothing."""
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Whose picture cannot be seen by whom, for want of a common codec."""
     lines: Lines = field(default_factory=dict)
@@ -98,7 +101,7 @@ class Room:
         }
         # Somebody who was admitted but has no card yet stays admitted: the name comes with the person.
         places |= {seat_id: Place(seat_id, "", "", "", admitted=True) for seat_id in admitted - cards.keys()}
-        return cls(hearing_id, phase=opening.phase, started_at=opening.started_at, places=places)
+        return cls(hearing_id, phase=opening.phase, started_at=opening.started_at, places=places, recess=opening.recess)
 
     def with_place(self, place: Place) -> "Room":
         """Return the room with this place in it."""
@@ -176,4 +179,12 @@ def snapshot(room: Room, viewer: Place) -> RoomShown:
         saved_ms=room.saved_ms,
         prompt=room.prompt,
         trouble=_shown(room.trouble) if viewer.admitted and room.trouble is not None else None,
+        recess=_recess_shown(room),
     )
+
+
+def _recess_shown(room: Room) -> RecessShown | None:
+    if room.recess is None or room.phase != "in_session":
+        return None
+    host = room.places.get(room.recess.by)
+    return RecessShown(room.recess.since.isoformat(), host.name if host else "", room.recess.reason)

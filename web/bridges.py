@@ -18,12 +18,13 @@ from records.database import Database
 from records.master_keys import MasterKeys
 from records.session_keys import ensure_session_key
 from records.signing import SigningKey
-from sessions import interruptions, proceedings, recordings
+from sessions import interruptions, proceedings, recesses, recordings
 from sessions.actors import actor_in_seat
 from sessions.states import SessionState
 from signaling.lines import Lines
 from signaling.messages import Phase
 from signaling.ports import Opening, Ports, SeatCard
+from signaling.recess import Recess
 from signaling.trouble import Interruption
 from web.jobs import SEAL
 
@@ -54,6 +55,7 @@ class RecordedProceedings:
             started_at=opening.started_at,
             admitted=opening.admitted,
             seats=tuple(SeatCard(seat.seat_id, seat.role.value, seat.name, seat.title) for seat in opening.seats),
+            recess=None if (rests := opening.recess) is None else Recess(rests.began_at, rests.by, rests.reason),
         )
 
     async def entered(self, hearing_id: str, seat_id: str) -> None:
@@ -68,7 +70,11 @@ class RecordedProceedings:
 
     async def started(self, hearing_id: str, by: str) -> None:
         """The host begins; from here on everything is recorded, encrypted for this hearing's key alone."""
-        await asyncio.to_thread(self._journals.prepare, hearing_id)
+        try:
+            await asyncio.to_thread(self._journals.prepare, hearing_id)
+        except OSError as error:
+            log.error("no recording can be begun: %s", error)
+            raise Refusal("recording_unavailable") from error
         async with self._by(by) as (db, actor):
             await proceedings.start(db, actor, hearing_id, clock=self._clock)
             await recordings.begin(db, actor, hearing_id, directory=hearing_id, clock=self._clock)
@@ -82,6 +88,16 @@ class RecordedProceedings:
         """The host sends somebody back to the waiting room."""
         async with self._by(by) as (db, actor):
             await proceedings.send_back(db, actor, hearing_id, seat_id, clock=self._clock)
+
+    async def paused(self, hearing_id: str, by: str, reason: str, elapsed_ms: int) -> None:
+        """The host begins a recess."""
+        async with self._by(by) as (db, actor):
+            await recesses.pause(db, actor, hearing_id, by, reason, elapsed_ms=elapsed_ms, clock=self._clock)
+
+    async def resumed(self, hearing_id: str, by: str, elapsed_ms: int) -> None:
+        """The host ends the recess."""
+        async with self._by(by) as (db, actor):
+            await recesses.resume(db, actor, hearing_id, elapsed_ms=elapsed_ms, clock=self._clock)
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
         """A word was left."""

@@ -67,6 +67,7 @@ _HEARINGS: dict[str, Text] = {
     "session_not_ready": Text("接访现在的状态不能这样办，请刷新看一看。"),
     "session_not_started": Text("接访还没有开始。请先把申请人请进来。"),
     "session_not_running": Text("接访没有在进行，这一步要在接访中办。"),
+    "hearing_in_recess": Text("现在休会，这一步先不能办。等主持人复会以后，请再点一次。"),
     "session_has_other_case": Text("这次接访已经关联了另一个案件。"),
     "session_number_taken": Text("编号 {number} 已经用过了，请换一个。"),
     "session_times_wrong": Text("结束时间要晚于开始时间。", 400),

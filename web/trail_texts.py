@@ -28,6 +28,8 @@ TEXTS: dict[str, str] = {
     "HearingBooked": "约好接访",
     "HearingCancelled": "取消接访",
     "HearingEnded": "结束接访",
+    "HearingPaused": "休会",
+    "HearingResumed": "复会",
     "HearingStarted": "开始接访",
     "IdentityNotVerified": "结论：身份核验不通过",
     "IdentityVerified": "结论：身份核验通过",

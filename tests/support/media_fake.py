@@ -21,6 +21,7 @@ from signaling.media.events import (
 )
 from signaling.messages import Json
 from signaling.ports import Opening, SeatCard
+from signaling.recess import Recess
 from signaling.trouble import Interruption
 
 NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
@@ -34,6 +35,7 @@ class FakeHearing:
     seats: dict[str, int] = field(default_factory=dict)
     """Seat to its outstanding offer."""
     muted: set[str] = field(default_factory=set)
+    paused: bool = False
 
 
 class FakeMediaPlane:
@@ -58,12 +60,12 @@ class FakeMediaPlane:
         self.hearings[hearing_id].seats.clear()
         self.hearings[hearing_id].muted.clear()
 
-    async def open_hearing(self, hearing_id: str, directory: Path) -> None:
+    async def open_hearing(self, hearing_id: str, directory: Path, *, paused: bool = False) -> None:
         self._called("open_hearing", hearing_id)
         if hearing_id in self.hearings:
             raise MediaRefused("hearing_open")
         journal = await asyncio.to_thread(JournalWriter.open, directory, hearing_id, clock=SteadyClock())
-        self.hearings[hearing_id] = FakeHearing(journal)
+        self.hearings[hearing_id] = FakeHearing(journal, paused=paused)
 
     async def close_hearing(self, hearing_id: str) -> None:
         self._called("close_hearing", hearing_id)
@@ -101,6 +103,10 @@ class FakeMediaPlane:
         self._called("set_muted", hearing_id, seat_id, str(muted))
         muted_seats = self._hearing(hearing_id).muted
         (muted_seats.add if muted else muted_seats.discard)(seat_id)
+
+    async def set_paused(self, hearing_id: str, paused: bool) -> None:
+        self._called("set_paused", hearing_id, str(paused))
+        self._hearing(hearing_id).paused = paused
 
     async def take_still(self, hearing_id: str, seat_id: str, *, timeout_s: float) -> Still:
         self._called("take_still", hearing_id, seat_id)
@@ -140,6 +146,7 @@ class HearingOnRecord:
     started_at: datetime | None = None
     admitted: set[str] = field(default_factory=set)
     present: set[str] = field(default_factory=set)
+    recess: Recess | None = None
 
 
 @dataclass
@@ -170,7 +177,8 @@ class MemoryProceedings:
         hearing = self.hearings.setdefault(hearing_id, HearingOnRecord())
         cards = (SeatCard("gao", "applicant", "高某", "申请人"), SeatCard("li", "host", "李检察官", "主持人"))
         phase = "in_session" if hearing.phase == "in_session" else "ended" if hearing.phase == "ended" else "waiting"
-        return Opening(phase, hearing.started_at, frozenset(hearing.admitted), cards)  # type: ignore[arg-type]
+        admitted = frozenset(hearing.admitted)
+        return Opening(phase, hearing.started_at, admitted, cards, hearing.recess)  # type: ignore[arg-type]
 
     async def entered(self, hearing_id: str, seat_id: str) -> None:
         await self._note("entered", seat_id)
@@ -192,6 +200,14 @@ class MemoryProceedings:
     async def sent_back(self, hearing_id: str, by: str, seat_id: str) -> None:
         await self._note("sent_back", by, seat_id)
         self.hearings[hearing_id].admitted.discard(seat_id)
+
+    async def paused(self, hearing_id: str, by: str, reason: str, elapsed_ms: int) -> None:
+        await self._note("paused", by, reason)
+        self.hearings[hearing_id].recess = Recess(NOON, by, reason)
+
+    async def resumed(self, hearing_id: str, by: str, elapsed_ms: int) -> None:
+        await self._note("resumed", by)
+        self.hearings[hearing_id].recess = None
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
         await self._note("said", seat_id, text)

@@ -15,7 +15,7 @@ from signaling.ports import MediaPlane, Ports, Seated
 from signaling.runner import HubSettings
 
 EVERYTHING = frozenset(
-    {"publish", "enter_freely", "admit", "send_back", "mute_others", "prompt", "take_still", "end", "word"}
+    {"publish", "enter_freely", "admit", "send_back", "mute_others", "prompt", "pause", "take_still", "end", "word"}
 )
 VISITOR = frozenset({"publish", "word", "raise_hand"})
 People = Mapping[str, tuple[str, str, frozenset[str]]]

@@ -62,15 +62,18 @@ from signaling.messages import (
     Leave,
     LinkStats,
     Mute,
+    Pause,
     Prompt,
     Quality,
     RecordAgain,
     Refused,
+    Resume,
     RoomShown,
     SendBack,
     Word,
 )
 from signaling.ports import Opening, SeatCard, Seated
+from signaling.recess import BeginRecess, EndRecess, Recess, RecessBegan, RecessEnded, RecessFailed, SetPaused
 from signaling.room import decide
 from signaling.state import Room, snapshot
 from signaling.trouble import RecordingMended, RecordingTroubled
@@ -93,6 +96,9 @@ class Model:
     live: dict[str, str] = field(default_factory=dict)
     """Open connection to its seat, as the endpoints see it."""
     recording: bool = False
+    paused: bool = False
+    """Whether the media plane drops everything."""
+    recess_on_record: Recess | None = None
     heard: set[str] = field(default_factory=set)
     sounding: set[str] = field(default_factory=set)
     watching: set[str] = field(default_factory=set)
@@ -142,10 +148,31 @@ class Model:
                 self.present.remove(seat_id)
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
                 return self._record(effect)
+            case BeginRecess() | EndRecess() | SetPaused():
+                return self._rest(effect)
             case OpenMedia() | CloseMedia() | WriteJournal():
                 return self._recording(effect)
             case AddToMedia() | RemoveFromMedia() | SetMuted() | TakeAnswer():
                 return self._media(effect)
+        return []
+
+    def _rest(self, effect: BeginRecess | EndRecess | SetPaused) -> list[Outcome]:
+        assert self.recording, "there is something to pause"
+        match effect:
+            case SetPaused(paused):
+                self.paused = paused
+            case BeginRecess(recess):
+                self.paused = True
+                if self.record_refuses:
+                    return [RecessFailed(), ActionFailed(recess.by, "session_refused")]
+                assert self.recess_on_record is None, "a recess begins once"
+                self.recess_on_record = recess
+                return [RecessBegan(recess)]
+            case EndRecess(by):
+                if self.record_refuses:
+                    return [ActionFailed(by, "session_refused")]
+                self.recess_on_record = None
+                return [RecessEnded(by)]
         return []
 
     def _recording(self, effect: OpenMedia | CloseMedia | WriteJournal) -> list[Outcome]:
@@ -156,6 +183,7 @@ class Model:
                     undone: list[Outcome] = [] if admission is None else [AdmissionFailed(admission)]
                     return [*undone, TroubleArose("recording_unavailable")]
                 self.recording = True
+                self.paused = self.room.recess is not None
                 return [MediaOpened(0)]
             case CloseMedia():
                 assert self.recording
@@ -225,6 +253,8 @@ class Model:
         assert set(self.enders) <= {"li"}, "the host alone ends"
         assert self.room.phase == self.record_phase
         assert self.room.recording == self.recording
+        assert self.room.recess == self.recess_on_record
+        assert not self.recording or self.paused == (self.room.recess is not None), "nobody is heard in a recess"
         if self.room.phase != "in_session":
             assert not self.recording
             assert not self.heard
@@ -250,6 +280,8 @@ messages = st.one_of(
     st.builds(Admit, seat_ids | st.just("nobody")),
     st.builds(SendBack, seat_ids),
     st.builds(Mute, seat_ids, st.booleans()),
+    st.builds(Pause, st.sampled_from(("", "歇十分钟"))),
+    st.just(Resume()),
     st.builds(Prompt, st.sampled_from(("", "请出示身份证"))),
     st.builds(Hand, st.booleans()),
     st.builds(Word, st.sampled_from(("", "听得到吗"))),
@@ -275,7 +307,7 @@ def restart(model: Model) -> None:
     """The server stops in good order, and starts with nothing but the record."""
     model.happens(Drained(CloseReason.SERVER_RESTARTING))
     assert not model.live
-    opening = Opening(model.room.phase, model.room.started_at, frozenset(model.admitted))
+    opening = Opening(model.room.phase, model.room.started_at, frozenset(model.admitted), (), model.recess_on_record)
     model.room = Room.opened("h", opening)
 
 
@@ -323,7 +355,9 @@ def test_the_model_itself_reaches_a_hearing_and_its_end() -> None:
     assert model.live == {}
 
 
-@pytest.mark.parametrize("message", [Admit("gao"), Mute("gao", False), Prompt(""), Hand(False), SendBack("zhao")])
+@pytest.mark.parametrize(
+    "message", [Admit("gao"), Mute("gao", False), Prompt(""), Resume(), Hand(False), SendBack("zhao")]
+)
 def test_what_is_so_already_is_done_in_silence(message: FromClient) -> None:
     model = in_session()
     asker = "gao" if isinstance(message, Hand) else "li"
@@ -469,6 +503,75 @@ def test_whoever_watches_comes_in_and_is_known_to_everybody_inside() -> None:
     assert not model.room.places["chen"].hand
     model.says("li", Mute("chen", False))
     assert "chen" not in model.sounding
+
+
+def test_a_recess_is_the_hosts_to_begin_and_to_end_and_everybody_sees_it() -> None:
+    model = in_session()
+    model.says("gao", Pause())
+    assert not model.paused
+    model.says("li", Pause(" 歇十分钟 "))
+    assert model.paused
+    for seat_id in ("li", "gao", "zhao"):
+        shown = snapshot(model.room, model.room.places[seat_id]).recess
+        assert shown is not None
+        assert (shown.since, shown.by, shown.reason) == (NOON.isoformat(), "李检察官", "歇十分钟")
+    model.says("gao", Resume())
+    assert model.paused
+    model.says("li", Resume())
+    assert not model.paused
+    assert snapshot(model.room, model.room.places["gao"]).recess is None
+
+
+def test_nobody_rests_before_the_hearing_has_begun() -> None:
+    model = Model()
+    model.enters("li", "phone", takeover=False)
+    model.says("li", Pause())
+    assert model.room.recess is None
+
+
+def test_a_recess_that_the_record_refuses_stops_nothing() -> None:
+    model = in_session()
+    model.record_refuses = True
+    model.says("li", Pause())
+    assert not model.paused
+    assert model.room.recess is None
+    model.record_refuses = False
+    model.says("li", Pause())
+    model.record_refuses = True
+    model.says("li", Resume())
+    assert model.paused, "what is on record as a recess stays one"
+
+
+def test_a_recess_outlives_the_server_and_the_hearing_can_be_ended_in_it() -> None:
+    model = in_session()
+    model.says("li", Pause())
+    restart(model)
+    model.enters("gao", "phone", takeover=False)
+    assert model.paused
+    assert model.heard == {"gao"}, "the link stands, for the moment in which the hearing goes on"
+    model.enters("li", "phone", takeover=False)
+    model.says("li", End())
+    assert model.record_phase == "ended"
+
+
+def test_a_recess_cannot_end_while_nothing_records_but_the_recording_is_tried_again() -> None:
+    model = in_session()
+    model.says("li", Pause())
+    restart(model)
+    model.media_fails = True
+    model.enters("li", "phone", takeover=False)
+    model.media_fails = False
+    model.says("li", Resume())
+    assert model.paused
+    model.says("li", Resume())
+    assert not model.paused
+
+
+def test_a_picture_that_stands_still_in_a_recess_is_no_fault_of_the_line() -> None:
+    model = in_session()
+    model.says("li", Pause())
+    model.says("gao", Quality(1, 5000))
+    assert model.room.lines == {}
 
 
 def test_who_cannot_see_whom_is_shown_to_all_who_know_of_both_and_told_to_the_host_once() -> None:
