@@ -57,9 +57,11 @@ class Control:
 
     def _receiver_reports(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:
         reporter = rtp.sender_of(part)
+        if reporter is None or not person.link.knows(reporter):
+            return  # it goes to the sender under this SSRC: ever new ones would be remembered there for good
         for block in rtp.read_reports(part):
             sender = self._exchange.sender_to(person, block.ssrc)
-            if sender is None or reporter is None or self._exchange.silenced(sender.streams[block.ssrc]):
+            if sender is None or self._exchange.silenced(sender.streams[block.ssrc]):
                 continue
             person.report_came_back(block.last_report, block.delay, at)
             person.loss_down_pct = 0.5 * person.loss_down_pct + 0.5 * block.fraction_lost / 2.56

@@ -179,6 +179,10 @@ class Link:
 
     # --- The relay's side
 
+    def knows(self, ssrc: int) -> bool:
+        """Tell whether anything authentic came under an SSRC: there are not ever more of those."""
+        return ssrc in self._ssrcs
+
     def send(self, data: bytes) -> None:
         """Send a datagram to the link's current address."""
         if self.way is None:

@@ -58,6 +58,9 @@ class SeenSsrcs:
         """Where the express lane finds them: whatever comes under another one it leaves to Python."""
         self._seen: set[bytes] = set()
 
+    def __contains__(self, ssrc: int) -> bool:
+        return ssrc.to_bytes(4, "big") in self._seen
+
     def admits(self, ssrc: bytes) -> bool:
         """Tell whether a packet under these 4 bytes may be looked at: they were seen, or there is room for more."""
         return ssrc in self._seen or len(self._seen) < SSRCS_MAX

@@ -114,6 +114,25 @@ async def test_one_persons_ever_new_ssrcs_are_dropped_and_everybody_still_hears_
     assert drops["srtp_ssrcs"] == before
 
 
+async def test_reports_under_made_up_ssrcs_go_to_nobody(plane: Plane, gao: Caller, wang: Caller) -> None:
+    await hears(plane, gao, wang)
+    block = struct.pack(">IIIIII", wang.ssrcs[0], 1, 99, 30, 0, 0)
+    made_up = range(0x5000, 0x5000 + 20)
+    compound = b"".join(rtp.make_receiver_report(ssrc, [block]) for ssrc in (gao.ssrcs[0], *made_up))
+    under: set[int] = set()
+
+    def came() -> bool:
+        sent = gao.protected_rtcp(compound)
+        assert sent is not None
+        gao.send(sent)
+        reports = [data for data in drain(wang.socket) if data[1] == rtp.RECEIVER_REPORT and data[0] == 0x81]
+        under.update(int.from_bytes(data[4:8], "big") for data in reports)
+        return gao.ssrcs[0] in under
+
+    await plane.until(came, "wang is told how gao hears", 10)
+    assert under == {gao.ssrcs[0]}
+
+
 async def test_ssrcs_that_a_stranger_to_the_keys_makes_up_take_nobodys_place(plane: Plane, gao: Caller) -> None:
     for number in range(4 * SSRCS_MAX):
         gao.send(struct.pack(">BBHII", 0x80, 111, 1, 960, 0x5000 + number) + bytes(60))

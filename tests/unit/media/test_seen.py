@@ -74,6 +74,9 @@ def test_ssrcs_are_let_in_until_there_are_enough_and_the_express_lane_knows_the_
             ssrcs.note(ssrc)
             known += [ssrc] * (ssrc not in known)
     assert [number.to_bytes(4, "big") for number in state.ssrcs[: state.ssrcs_count]] == known
+    assert [ssrc for ssrc in ssrcs_there_are if int.from_bytes(ssrc, "big") in ssrcs] == [
+        ssrc for ssrc in ssrcs_there_are if ssrc in known
+    ]
 
 
 def test_an_ssrc_that_did_not_prove_authentic_takes_no_place() -> None:
