@@ -4,6 +4,7 @@ Signaling knows no database and sessions knows no sockets; only here do both mee
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,6 +17,7 @@ from records.actors import Actor, system_actor
 from records.clock import Clock
 from records.database import Database
 from records.master_keys import MasterKeys
+from records.refusals import Refusal
 from records.session_keys import ensure_session_key
 from records.signing import SigningKey
 from sessions import interruptions, proceedings, recesses, recordings
@@ -27,6 +29,8 @@ from signaling.ports import Opening, Ports, SeatCard
 from signaling.recess import Recess
 from signaling.trouble import Interruption
 from web.jobs import SEAL
+
+log = logging.getLogger(__name__)
 
 _RECORDER = system_actor("recorder")
 _PHASES: dict[SessionState, Phase] = {

@@ -1,16 +1,22 @@
-"""A hearing is over, and the disk has not taken the end of its recording yet."""
+"""A disk that is slow, full or gone: what could not be written or sealed is, as soon as it can be, and nothing ends."""
 
 import asyncio
+import errno
 import fcntl
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
+from records import trail
+from records.chain import SignedHead
 from records.outbox import LetterState, NotYet, OutboxLetter
+from records.trail import TrailEntry
 from tests.support.house import PATIENCE_S, Hearing, House
+from web import bridges, lifetimes
 from web.jobs import SEAL, seal_recording, seal_what_waits
 
 
@@ -75,3 +81,51 @@ async def test_a_seal_that_failed_for_good_is_tried_again_when_the_server_starts
         assert "录像没能封存" in page.text
         await seal_what_waits(house.server.app)
         await progress_of(house, "sealed")
+
+
+async def test_a_head_that_cannot_be_written_is_signed_when_there_is_space_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append_head, refused = trail.append_head, asyncio.Event()
+
+    def refuse(path: Path, head: SignedHead) -> None:
+        house_loop.call_soon_threadsafe(refused.set)
+        raise OSError(errno.ENOSPC, "no space")
+
+    house_loop = asyncio.get_running_loop()
+    monkeypatch.setattr(lifetimes, "WITNESS_EVERY_S", 0.01)
+    monkeypatch.setattr(trail, "append_head", refuse)
+    await house.staff("wang")
+    async with asyncio.timeout(PATIENCE_S):
+        await refused.wait()
+        monkeypatch.setattr(trail, "append_head", append_head)
+        heads = house.settings.heads
+        async with house.database.read() as db:
+            newest = await db.scalar(select(func.max(TrailEntry.sequence)))
+        while not heads.exists() or trail.read_heads(heads)[-1].sequence != newest:  # noqa: ASYNC110  # a file
+            await asyncio.sleep(0.05)
+
+
+async def test_a_hearing_for_which_no_recording_can_be_begun_does_not_begin_and_says_why(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang, gao = await house.staff("wang"), await house.gao()
+    for kind in ("recording", "personal_data"):
+        assert (await gao.send("/hearing/consents", {"kind": kind})).status == 200
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(bridges, "ensure_session_key", refuse)
+    desk = await wang.joins(house.session_id, "staff")
+    phone = await gao.joins(house.session_id, "applicant")
+    async with asyncio.TaskGroup() as readers:
+        reading = [readers.create_task(page.read_on()) for page in (desk, phone)]
+        me = (await phone.told("room"))["you"]
+        await desk.sees(me, present=True)
+        await desk.say("admit", seat_id=me)
+        await desk.told("refused", code="recording_unavailable")
+        for task in reading:
+            task.cancel()
+    await phone.go()
+    await desk.go()

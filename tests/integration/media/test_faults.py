@@ -179,6 +179,7 @@ async def test_a_server_that_stops_on_a_full_disk_stops_all_the_same(
 async def test_a_hole_in_the_recording_is_told_and_stands_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recorder, "STEADY_S", 0.1)
     plane = await open_plane(tmp_path, waiting_bytes=40_000)
     disk = FullDisk(monkeypatch)
     async with Peer(plane, "host") as host:
@@ -192,6 +193,9 @@ async def test_a_hole_in_the_recording_is_told_and_stands_in_it(
         await plane.worker.record_again(HEARING)
     (mended,) = [event for event in plane.events if isinstance(event, JournalMended)]
     assert mended.lost is not None
+    told = [event for event in plane.events if isinstance(event, JournalTrouble)]
+    assert any(event.room_s is not None for event in told), "for how long memory holds what comes"
+    assert {event.error for event in told} == {"disk_full"}
     await plane.worker.close_hearing(HEARING)
     assert said(tmp_path).count("RecordingResumed") == 1
     assert not any(isinstance(record, JournalFault) for record in read_journal(tmp_path))

@@ -356,6 +356,34 @@ def test_a_sync_that_failed_is_not_believed_the_second_time(
     assert faults(tmp_path) == []
 
 
+def test_a_disk_that_turns_read_only_in_the_middle_of_a_write_leaves_no_torn_record_once_it_is_well(
+    tmp_path: Path, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = open_journal(tmp_path, clock)
+    number = declare(writer)
+    writer.flush()
+    write = os.write
+
+    def refuse(fd: int, *_: object) -> None:
+        raise OSError(errno.EROFS, "read only")
+
+    def write_half(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", refuse)
+        return write(fd, bytes(data)[: len(data) // 2])
+
+    monkeypatch.setattr(os, "write", write_half)
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    writer.write_packet(number, TEN_US, b"written in halves")
+    for _ in range(2):
+        with pytest.raises(OSError, match="read only"):
+            writer.flush()
+    monkeypatch.undo()
+    writer.write_packet(number, TEN_US, b"after")
+    writer.close()
+    assert packets(tmp_path) == [b"written in halves", b"after"]
+    assert faults(tmp_path) == []
+
+
 def test_a_directory_that_went_away_is_noticed_at_the_next_flush_and_gone_on_in_when_it_is_back(
     tmp_path: Path, clock: FixedClock
 ) -> None:

@@ -54,6 +54,20 @@ export class RecordingAlarm {
     else this.drawMended(trouble);
   }
 
+  /** Stay in sight above a dialogue that covers the room; it is answered first, and then the alarm can be reached. */
+  raise() {
+    const node = byId("alarm", HTMLElement);
+    if (!("showPopover" in node)) return;  // an older browser: the alarm is seen through the dialogue's veil
+    const above = this.trouble !== null && document.querySelector("dialog:modal") !== null;
+    if (above === node.hasAttribute("popover")) return;
+    if (above) {
+      node.popover = "manual";
+      node.showPopover();
+    } else {
+      node.removeAttribute("popover");
+    }
+  }
+
   /** @param {Trouble} trouble */
   drawLasting(trouble) {
     const known = knows(`alarm.what_${trouble.error}`) ? trouble.error : "disk_failed";

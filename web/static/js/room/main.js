@@ -181,6 +181,7 @@ function tell(sentence, kind) {
 }
 
 function drawTop() {
+  alarm.raise();
   const now = session.clock.now();
   show(byId("rec", HTMLElement), session.records);
   show(byId("rec-none", HTMLElement), !session.records);
