@@ -33,6 +33,11 @@ class Networks:
         _run("ip", "-n", self.phone, "link", "set", "wlan0", "down")
         _run("ip", "-n", self.phone, "addr", "flush", "dev", "wlan0")
 
+    def phone_gets(self, kbit: int | None) -> None:
+        """Let no more than so many kbit/s come to the phone by Wi-Fi, what is more waiting up to 0.4 s; None: all."""
+        qdisc = ("tc", "-n", self.office, "qdisc", "replace" if kbit else "delete", "dev", "wlan0", "root")
+        _run(*qdisc, *(("tbf", "rate", f"{kbit}kbit", "burst", "4kb", "latency", "400ms") if kbit else ()))
+
     @contextmanager
     def from_the_office(self) -> Iterator[None]:
         """Let sockets that this thread opens meanwhile be the office's."""
