@@ -182,7 +182,8 @@ export class Call {
     const wasThere = !node.hidden;
     show(node, trouble !== null);
     if (trouble !== null) write(byId("alarm-words", HTMLElement), say(trouble.error === "not_recording" ? "alarm.stopped" : "alarm.lasts"));
-    else if (wasThere) this.sayLine(say("alarm.over"), 8000);
+    if (trouble === null && wasThere) this.sayLine(say("alarm.over"), 8000);
+    if (trouble !== null && this.lineSentence === say("alarm.over")) this.sayLine("");
   }
 
   drawClock() {

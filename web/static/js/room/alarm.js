@@ -43,6 +43,7 @@ export class RecordingAlarm {
     if (kind !== was) {
       this.changedAt = performance.now();
       this.sayTried("");
+      if (this.lasts) show(byId("told", HTMLElement), false); // it may still say that all is well
       if (this.lasts && was === "none") void ring(2);
       if (was !== "none" && kind === "none") this.tell(say(was === "mended" ? "alarm.seen" : "alarm.whole"), "good");
     }
