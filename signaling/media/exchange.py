@@ -7,8 +7,11 @@ from signaling.media.link import Link
 from signaling.media.participant import Participant
 from signaling.media.red import unwrap_red
 from signaling.media.resending import RepairSsrcs
-from signaling.media.rtp import RtpHead
+from signaling.media.rtp import RtpHead, make_empty
 from signaling.media.stream import Stream
+
+LED_ON_EVERY = 2048
+"""Sequence numbers. Of the sixteen in half a turn one must arrive."""
 
 
 class Exchange:
@@ -114,6 +117,22 @@ class Exchange:
             plain = plain or unwrap_red(data, head.payload_at)
             if plain is not None:
                 receiver.forward(stream, head.sequence, plain, numbered, at)
+
+    def holds_back(self, stream: Stream, head: RtpHead, data: bytes) -> bool:
+        """Tell whether a packet is to be dropped here; now and then an empty one goes in its place.
+
+        SRTP takes a number more than half a turn (2^15) ahead for an old one (RFC 3711 section 3.3.1). So after a long
+        silence nobody would get anything until the numbers have come round, which takes minutes.
+        """
+        silenced = self.silenced(stream)
+        if silenced and head.sequence % LED_ON_EVERY == 0:
+            for receiver in self.receivers_of(stream.ssrc):
+                thinned = receiver.thinned.get(stream.ssrc)
+                if thinned is None:
+                    receiver.link.send_rtp(make_empty(data))
+                else:
+                    thinned.skip_to(stream.flow.highest)
+        return silenced
 
     def sender_to(self, receiver: Participant, ssrc: int | None) -> Participant | None:
         """Return who sends a stream that `receiver` gets; None for a stream that is not its business."""

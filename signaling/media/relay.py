@@ -340,7 +340,7 @@ class Hearing:
     def _take(self, stream: Stream, head: rtp.RtpHead, data: bytes, numbered: int, at: float) -> None:
         """Keep and forward a packet; `numbered` is where its transport-wide number stands, or -1."""
         stream.take(head, data, at)
-        if self._exchange.silenced(stream) or stream.is_too_late(head.sequence):
+        if self._exchange.holds_back(stream, head, data) or stream.is_too_late(head.sequence):
             return
         self.recorder.packet(stream.number, at, data)
         for gatherer in self._gatherers.get(stream.ssrc, ()):

@@ -123,6 +123,11 @@ def wrap_rtx(data: bytes, head: RtpHead, ssrc: int, payload_type: int, sequence:
     return b"".join((first, data[4:8], _U32.pack(ssrc), data[12 : head.payload_at], data[2:4], payload_of(data, head)))
 
 
+def make_empty(data: bytes) -> bytes:
+    """Return a packet under the same numbers that holds nothing but padding (RFC 3550 section 5.1)."""
+    return b"".join((bytes((0xA0, data[1] & 0x7F)), data[2:12], b"\0\0\0\4"))
+
+
 def unwrap_rtx(data: bytes, head: RtpHead, ssrc: int, payload_type: int) -> bytes | None:
     """Return the packet that a retransmission carries (RFC 4588 section 4), or None for mere padding."""
     payload = payload_of(data, head)

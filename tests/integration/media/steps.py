@@ -135,11 +135,12 @@ class Move:
 
 
 class Change(Enum):
-    """What else happens: a still of Gao's camera is begun or given up, Li comes or goes, the relay takes its turn, or
-    all that was sent is read."""
+    """What else happens: a still of Gao's camera is begun or given up, Li comes or goes, a recess begins or ends, the
+    relay takes its turn, or all that was sent is read."""
 
     STILL = "still"
     LI = "li"
+    RECESS = "recess"
     TURN = "turn"
     PAUSE = "pause"
 

@@ -24,7 +24,7 @@ from tests.integration.media.steps import (
     Step,
     Strange,
 )
-from tests.integration.media.two_ways import Outcome, differences, hold
+from tests.integration.media.two_ways import BEGINS_AT, Outcome, differences, hold
 
 EXAMPLES = 25
 STEPS_MAX = 24
@@ -169,3 +169,38 @@ def test_ordinary_packets_are_carried_without_python() -> None:
     by_express, plainly = both_ways(opening + ordinary)
     assert (by_express.handled, plainly.handled) == (2, 202)
     assert differences(by_express, plainly) == []
+
+
+def test_whoever_was_silenced_for_long_is_heard_and_seen_at_once_afterwards() -> None:
+    """SRTP would take numbers that have gone on for more than half a turn meanwhile for old ones."""
+    # From where the numbers begin to their wrap, and on by more than half a turn, in steps of the empty packets.
+    to_the_wrap, half_a_turn = Send(GAO, Form.SOUND, gap=0x10000 - BEGINS_AT - 21), 18
+    pictures_to_the_wrap = Send(GAO, Form.PICTURE, gap=0x10000 - BEGINS_AT - 21)
+    before: list[Step] = [
+        Send(GAO, Form.SOUND, count=20),
+        Send(GAO, Form.KEYFRAME, count=20),
+        Change.TURN,
+    ]
+    recess: list[Step] = [
+        Change.RECESS,
+        to_the_wrap,
+        pictures_to_the_wrap,
+        *[Send(GAO, form, gap=2047) for _ in range(half_a_turn) for form in (Form.SOUND, Form.PICTURE)],
+        Change.RECESS,
+    ]
+    muted: list[Step] = [
+        Mute(GAO, muted=True),
+        to_the_wrap,
+        *[Send(GAO, Form.SOUND, gap=2047)] * half_a_turn,
+        Mute(GAO, muted=False),
+    ]
+    after: list[Step] = [Send(GAO, Form.SOUND, count=5), Send(GAO, Form.KEYFRAME, count=5), Change.TURN]
+    for silence in (recess, muted):
+        by_express, plainly = both_ways([*before, *silence, *after, *after])
+        assert differences(by_express, plainly) == []
+        assert by_express.drops == {}
+        (heard,) = (heard for name, heard in by_express.heard.items() if name.startswith("wang"))
+        sound, pictures = (
+            [packet for packet in packets if packet[0] & 0x20 == 0] for packets in heard.streams.values()
+        )
+        assert (len(sound), len(pictures)) == (30, 30)

@@ -205,6 +205,9 @@ class Trial:
             await self.settle()
         elif change is Change.STILL:
             await self._still()
+        elif change is Change.RECESS:
+            await self.settle()
+            self._media.set_paused(HEARING, not self._hearing._exchange.paused)
         elif Seat.LI in self._people:
             await self._leave(Seat.LI)
         else:
