@@ -7,8 +7,8 @@ stands on this too.
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from records.chain import Json, canonical
@@ -58,6 +58,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Recess:
+    """The hearing rested between two moments of the recording: nothing was to be recorded, so that nothing is missing."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something that was wrong with a segment already when the journal was sealed: a `JournalFault`'s code.
 
@@ -76,6 +84,23 @@ class Survey:
     duration_ms: int
     gaps: tuple[Gap, ...]
     faults: tuple[Fault, ...] = ()
+    recesses: tuple[Recess, ...] = ()
+
+
+def with_recesses(found: Survey, recesses: Iterable[Recess]) -> Survey:
+    """Add what the journal's clear parts do not tell: when the hearing rested. What of a gap lies in a recess is none."""
+    known = tuple(recesses)
+    gaps = found.gaps
+    for recess in known:
+        gaps = tuple(part for gap in gaps for part in _outside(gap, recess) if part.to_ms - part.from_ms >= GAP_MS_MIN)
+    return replace(found, gaps=gaps, recesses=known)
+
+
+def _outside(gap: Gap, recess: Recess) -> tuple[Gap, ...]:
+    """Return what of a gap lies before, and what after a recess."""
+    if gap.to_ms <= recess.from_ms or recess.to_ms <= gap.from_ms:
+        return (gap,)
+    return Gap(gap.from_ms, recess.from_ms), Gap(recess.to_ms, gap.to_ms)
 
 
 def survey(directory: Path) -> Survey:
@@ -150,6 +175,7 @@ def compose(survey: Survey, *, facts: Mapping[str, Json], key_id: str) -> bytes:
             **facts,
             "duration_ms": survey.duration_ms,
             "gaps": [asdict(gap) for gap in survey.gaps],
+            "recesses": [asdict(recess) for recess in survey.recesses],
             "faults": [asdict(fault) for fault in survey.faults],
             "segments": [asdict(segment) for segment in survey.segments],
         }

@@ -16,6 +16,7 @@ from records.chain import (
     GENESIS,
     ExportedEntry,
     HeadUnreadable,
+    Json,
     LineUnreadable,
     SignedHead,
     canonical,
@@ -31,6 +32,8 @@ from records.signing import VerifyKey
 from records.vault import Vault, VaultDamaged
 
 _HASH_BYTES = 1 << 20
+RECESS_SLACK_MS = 1000
+"""By how much the moment of a recess's mark may differ from that of the last and the first packet around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,8 @@ def verify_recording(
     `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was
     so already when it was sealed: codes of `records.manifests.Fault`), `session_key_changed`,
     `session_key_missing` (nothing was changed, and nobody can see or hear it any more).
-    Ok: `recording_whole(segments, duration_ms)`,
+    `recess_recorded(name, began, ended)` (a whole segment of sound and pictures lies in a recess).
+    Ok: `recording_whole(segments, duration_ms)`, `recess(began, ended)` (nothing was to be recorded),
     `segment_torn(name)` (the server stopped while it was written; what came before is there).
     """
     manifest, findings = _check_seal(directory, key, manifest_digest)
@@ -184,7 +188,11 @@ def verify_recording(
     if content is None:
         yield _bad("manifest_unreadable")
         return
-    found = [*_check_segments(directory, content.segments), *_sealed_faults(content.faults)]
+    found = [
+        *_check_segments(directory, content.segments),
+        *_sealed_faults(content.faults),
+        *_check_recesses(content),
+    ]
     if not session_key_holds(directory, key):
         found.append(_bad("session_key_changed"))
     if not key_elsewhere and _lacks_key(directory, content.segments):
@@ -218,6 +226,9 @@ class _Listed:
     name: str
     digest: str
     previous: str
+    started_at_us: int
+    ended_at_us: int
+    packets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +236,7 @@ class _Manifest:
     duration_ms: int
     segments: list[_Listed]
     faults: list[tuple[str, str]]
+    recesses: list[tuple[int, int]]
 
 
 def _read_manifest(manifest: bytes) -> _Manifest | None:
@@ -232,15 +244,39 @@ def _read_manifest(manifest: bytes) -> _Manifest | None:
         content = json.loads(manifest)
         if content["form"] != FORM or type(content["duration_ms"]) is not int or canonical(content) != manifest:
             return None
-        segments = [(row["name"], row["digest"], row["previous"]) for row in content["segments"]]
+        listed = [_listed(row) for row in content["segments"]]
         faults = [(str(row["code"]), str(row["segment"])) for row in content["faults"]]
+        # A recording from before there were any has none.
+        recesses = [(int(row["from_ms"]), int(row["to_ms"])) for row in content.get("recesses", ())]
     except (ValueError, KeyError, TypeError, RecursionError, CanonicalizationError):
         return None
-    listed = [_Listed(*map(str, row)) for row in segments]
     # A name is a name in this directory: a manifest leads nowhere else.
     if not all(SEGMENT_NAME.fullmatch(entry.name) for entry in listed):
         return None
-    return _Manifest(content["duration_ms"], listed, faults)
+    return _Manifest(content["duration_ms"], listed, faults, recesses)
+
+
+def _listed(row: Mapping[str, Json]) -> _Listed:
+    times = [int(str(row[name])) for name in ("started_at_us", "ended_at_us", "packets")]
+    return _Listed(str(row["name"]), str(row["digest"]), str(row["previous"]), *times)
+
+
+def _check_recesses(content: _Manifest) -> Iterator[Finding]:
+    """Look whether anything was recorded in a recess, as far as that can be told without opening what is encrypted."""
+    begins_us = next((segment.started_at_us for segment in content.segments if segment.started_at_us), 0)
+    for from_ms, to_ms in content.recesses:
+        began, ended = _clock(from_ms), _clock(to_ms)
+        yield _good("recess", began=began, ended=ended)
+        for segment in content.segments:
+            begins_in = (segment.started_at_us - begins_us) // 1000 >= from_ms + RECESS_SLACK_MS
+            ends_in = (segment.ended_at_us - begins_us) // 1000 <= to_ms - RECESS_SLACK_MS
+            if segment.packets and begins_in and ends_in:
+                yield _bad("recess_recorded", name=segment.name, began=began, ended=ended)
+
+
+def _clock(elapsed_ms: int) -> str:
+    minutes, seconds = divmod(elapsed_ms // 1000, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def _sealed_faults(faults: Sequence[tuple[str, str]]) -> Iterator[Finding]:

@@ -15,13 +15,14 @@ from records.actors import Actor, ActorKind, Permission
 from records.clock import Clock
 from records.database import Json
 from records.ids import new_id
-from records.manifests import Fault, Survey, compose, seal_directory, survey
+from records.manifests import Fault, Recess, Survey, compose, seal_directory, survey, with_recesses
 from records.refusals import Refusal
 from records.signing import SigningKey
 from records.texts import clean_text
 from records.trail import TrailEntry, microseconds, record
 from records.vault import Vault
 from sessions.actors import require_host, seat_of, seats_of, session_of
+from sessions.recesses import recesses_of
 from sessions.states import SessionEvent, SessionState, advance
 from sessions.tables import Consent, Mark, Office, PlaybackFile, PresenceSpan, Recording, RecordingState, Session
 
@@ -129,6 +130,8 @@ async def seal(
     if recording is None:
         raise Refusal("recording_missing")
     found = _compared(surveyed or await _surveyed(directory), held_ms=recording.duration_ms)
+    rested = await recesses_of(db, session_id)
+    found = with_recesses(found, (Recess(one.from_ms, one.to_ms or found.duration_ms) for one in rested))
     if not found.segments:
         raise Refusal("recording_missing")
     now = clock.now()

@@ -45,6 +45,8 @@ TEXTS: dict[str, str] = {
     "playback_none": "原始记录里没有画面和声音，没有可生成的录像。",
     # recordings
     "recording_whole": "录像完整：{segments} 段，共 {duration_ms} 毫秒，清单有本院签名。",
+    "recess": "录像 {began} 至 {ended} 休会：按规定没有录音录像，不是缺失。",
+    "recess_recorded": "休会期间（{began} 至 {ended}）却录有声音画面：{name}。",
     "manifest_missing": "录像的清单不见了。",
     "manifest_changed": "录像的清单被改过。",
     "manifest_unreadable": "录像的清单读不出来。",
