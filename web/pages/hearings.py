@@ -1,5 +1,7 @@
 """Hearings outside the room: the day's list, one hearing's file, its invitation, its recording."""
 
+import asyncio
+
 import segno
 from aiohttp import web
 
@@ -24,6 +26,7 @@ from web.pages.recordings import own_session
 from web.pages.state_texts import SEAT_ROLES, SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
+from web.space import short_hours
 from web.viewings import viewings_of
 
 RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)
@@ -45,6 +48,7 @@ async def show_today(request: web.Request) -> web.StreamResponse:
         running=RUNNING,
         on=request.app[CLOCK].now(),
         reader_id=actor.id,
+        hours_left=await asyncio.to_thread(short_hours, request.app[SETTINGS].journals) if office_id else None,
         today=sessions,
         upcoming=upcoming,
         past=past,
