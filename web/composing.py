@@ -52,6 +52,7 @@ class Order(BaseModel):
     started_at: datetime
     duration_ms: int
     gaps: tuple[tuple[int, int], ...]
+    recesses: tuple[tuple[int, int], ...] = ()
     people: tuple[Tiled, ...]
 
 
@@ -72,7 +73,7 @@ def carry_out(order: Order, report: Callable[[int], object]) -> Made:
         return partial(open_with_key, order.shelf, path, key)
 
     people = [Person(one.name, None if one.path is None else opener(one.path)) for one in order.people]
-    hearing = Hearing(order.number, order.started_at, order.duration_ms, order.gaps, people)
+    hearing = Hearing(order.number, order.started_at, order.duration_ms, order.gaps, people, order.recesses)
     with tempfile.TemporaryFile(dir=order.making) as file:
         compose(hearing, f"/proc/self/fd/{file.fileno()}", NotoLettering(), report)
         running, size = hashlib.sha256(), 0

@@ -79,7 +79,7 @@ class View:
         return self.state in (State.WAITING, State.MAKING)
 
 
-class _Gap(BaseModel):
+class _Span(BaseModel):
     from_ms: int
     to_ms: int
 
@@ -92,7 +92,8 @@ class _Manifest(BaseModel):
     """What is needed of a sealed recording's manifest; it is there also when the recording was deleted in order."""
 
     duration_ms: int
-    gaps: tuple[_Gap, ...]
+    gaps: tuple[_Span, ...]
+    recesses: tuple[_Span, ...] = ()
     segments: tuple[_Segment, ...]
 
 
@@ -151,6 +152,7 @@ class Composer:
             started_at=_instant(min(one.started_at_us for one in manifest.segments if one.started_at_us)),
             duration_ms=manifest.duration_ms,
             gaps=tuple((gap.from_ms, gap.to_ms) for gap in manifest.gaps),
+            recesses=tuple((recess.from_ms, recess.to_ms) for recess in manifest.recesses),
             people=tuple(Tiled(name=_label(entry), path=paths.get(entry.seat.id)) for entry in _shown(file, paths)),
         )
 

@@ -2,7 +2,8 @@
 
 Unlike playback files it is decoded and encoded anew, for handing out; the evidence is the recording. Frame n shows what
 everybody's camera saw at n/25 s of the recording and sounds as they did then. Who is not seen gets a tile with the
-name; where nothing was recorded, that is said, and time goes on. The same files give the same picture.
+name; where nothing was recorded, that is said, and time goes on; a recess is a card. The same files give the same
+picture.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -64,13 +65,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """What is shown. `gaps`: from and to, in ms of the recording."""
+    """What is shown. `gaps` and `recesses`: from and to, in ms of the recording."""
 
     number: str
     started_at: datetime
     duration_ms: int
     gaps: Sequence[tuple[int, int]]
     people: Sequence[Person]
+    recesses: Sequence[tuple[int, int]] = ()
 
 
 def compose(hearing: Hearing, output: str, lettering: Lettering, report: Callable[[int], object]) -> None:
@@ -219,14 +221,22 @@ class _Canvas:
             plane.reshape(HEIGHT // 2, WIDTH // 2) for plane in (self._packed[HEIGHT:quarter], self._packed[quarter:])
         ]
         self._luma[:] = _GROUND
-        for tile, person in zip(self._tiles, hearing.people, strict=True):
+        self._resting: tuple[int, int] | None = None
+        """The recess whose card is shown now."""
+        self._name_tiles()
+
+    def _name_tiles(self) -> None:
+        for tile, person in zip(self._tiles, self._hearing.people, strict=True):
             self._write(tile.label, person.name, size=20, shade=_CLEAR, ground=_GROUND)
 
     def at(self, at_ms: int) -> av.VideoFrame:
         """Return the picture of a moment; moments only grow."""
         gap = next((gap for gap in self._hearing.gaps if gap[0] <= at_ms < gap[1]), None)
+        self._rest(next((span for span in self._hearing.recesses if span[0] <= at_ms < span[1]), None))
         for index, camera in enumerate(self._cameras):
             frame = camera.at(at_ms)
+            if self._resting is not None:
+                continue
             if gap is not None:
                 self._say(index, f"录像中断 {_clock(gap[0])}–{_clock(gap[1])}")
             elif frame is None:
@@ -237,6 +247,22 @@ class _Canvas:
             self._second = at_ms // 1000
             self._tell_time()
         return av.VideoFrame.from_ndarray(self._packed, format="yuv420p")
+
+    def _rest(self, recess: tuple[int, int] | None) -> None:
+        """Show a recess as one plain card in the place of all pictures, or the pictures again."""
+        if recess == self._resting:
+            return
+        self._resting = recess
+        self._seen = ["" for _ in self._cameras]
+        above = Box(0, 0, WIDTH, self._strip.y)
+        self._clear(above, _GROUND)
+        if recess is None:
+            self._name_tiles()
+            return
+        middle = above.height // 2
+        self._write(Box(0, middle - 80, WIDTH, 80), "休会", size=56, shade=_CLEAR, ground=_GROUND)
+        times = f"{_clock(recess[0])}–{_clock(recess[1])}，不录音录像"
+        self._write(Box(0, middle + 8, WIDTH, LABEL), times, size=24, shade=_QUIET, ground=_GROUND)
 
     def _show(self, index: int, frame: av.VideoFrame) -> None:
         before, self._seen[index] = self._seen[index], frame

@@ -27,7 +27,7 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream as AvStream
 
-from records.journal_reading import KeyedJournal, Packet, SegmentStart, Source, read_journal
+from records.journal_reading import Event, KeyedJournal, Packet, Record, SegmentStart, Source, read_journal
 from signaling.media import rtp
 from signaling.media.assembling import Assembler, Frame
 from signaling.media.h264 import holds_parameters, parameters_of
@@ -103,8 +103,9 @@ def remux_here(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFil
     return [made for seat_id in seats if (made := _keep(seat_id, writers[seat_id], survey)) is not None]
 
 
-_Stream: TypeAlias = tuple[str, str, int]
-"""Seat, kind, SSRC: a stream whose payload type changes stands in the journal as several sources."""
+_Stream: TypeAlias = tuple[str, str, int, int]
+"""Seat, kind, SSRC, and how many recesses came before: a stream whose payload type changes stands in the journal as
+several sources; and what its sender's clock did in a recess, when nothing was taken from it, nobody knows."""
 
 
 @dataclass(slots=True)
@@ -132,29 +133,35 @@ class _Camera:
     parameters: bytes = b""
 
 
-def _stream_of(source: Source) -> _Stream:
-    return source.seat_id, source.kind, source.ssrc
+def _stream_of(source: Source, recesses: int) -> _Stream:
+    return source.seat_id, source.kind, source.ssrc, recesses
+
+
+def _ends_recess(record: Record) -> bool:
+    return isinstance(record, Event) and record.data.get("event") == "Resumed"
 
 
 def _survey(directory: Path | KeyedJournal) -> _Survey:
     survey = _Survey()
+    recesses = 0
     for record in read_journal(directory):
+        recesses += _ends_recess(record)
         if isinstance(record, SegmentStart):
             survey.started_at_us = survey.started_at_us or record.started_at_us
         elif isinstance(record, Source):
             survey.sources[record.number] = record
-            survey.timelines.setdefault(_stream_of(record), Timeline(record.clock_rate))
         elif isinstance(record, Packet) and record.source in survey.sources:
             survey.ended_at_us = max(survey.ended_at_us, record.arrival_us)
-            _survey_packet(survey, record)
+            _survey_packet(survey, record, recesses)
     for stream, timeline in survey.timelines.items():
-        timeline.settle([other for key, other in survey.timelines.items() if key[0] == stream[0]])
+        family = [other for key, other in survey.timelines.items() if (key[0], key[3]) == (stream[0], stream[3])]
+        timeline.settle(family)
     return survey
 
 
-def _survey_packet(survey: _Survey, packet: Packet) -> None:
+def _survey_packet(survey: _Survey, packet: Packet, recesses: int) -> None:
     source = survey.sources[packet.source]
-    timeline = survey.timelines[_stream_of(source)]
+    timeline = survey.timelines.setdefault(_stream_of(source, recesses), Timeline(source.clock_rate))
     if len(packet.data) > 1 and rtp.is_rtcp(packet.data):
         timeline.report(packet.data)
         return
@@ -224,22 +231,32 @@ def _keep(seat_id: str, writer: "_Writer", survey: _Survey) -> PlaybackFile | No
 def _frames(directory: Path | KeyedJournal, survey: _Survey) -> Iterator[tuple[str, str, Frame]]:
     """Yield every frame with its seat and its kind."""
     assemblers: dict[_Stream, Assembler] = {}
+    recesses = 0
     for record in read_journal(directory):
+        if _ends_recess(record):
+            recesses += 1
+            yield from _rest(assemblers)
         if not isinstance(record, Packet) or len(record.data) < 12 or rtp.is_rtcp(record.data):
             continue
         source = survey.sources.get(record.source)
         if source is None:
             continue
-        stream = _stream_of(source)
+        stream = _stream_of(source, recesses)
         assembler = assemblers.get(stream)
         if assembler is None:
             assembler = Assembler(source.kind, survey.timelines[stream], survey.started_at_us)
             assemblers[stream] = assembler
         for frame in assembler.take(record, source):
             yield source.seat_id, source.kind, frame
-    for (seat_id, kind, _), assembler in assemblers.items():
+    yield from _rest(assemblers)
+
+
+def _rest(assemblers: dict[_Stream, Assembler]) -> Iterator[tuple[str, str, Frame]]:
+    """Yield what still waits to be made whole, and begin anew."""
+    for (seat_id, kind, _, _), assembler in assemblers.items():
         for frame in assembler.rest():
             yield seat_id, kind, frame
+    assemblers.clear()
 
 
 class _Writer:

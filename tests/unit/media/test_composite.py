@@ -55,7 +55,8 @@ def film(
 
 @pytest.fixture(scope="module")
 def hearing() -> Hearing:
-    """Ten seconds: one sends from 1 s to 3 s, another all the time, a third nothing; nothing was recorded in 5-7 s."""
+    """Ten seconds: one sends from 1 s to 3 s, another all the time, a third nothing; nothing was recorded in 5-7 s, and
+    there was a recess in 8.4-9 s."""
     early = film(200, hertz=1000, from_s=1, to_s=3)
     always = film(90, hertz=1700, from_s=0, to_s=10, silent=True)
     people = (
@@ -63,7 +64,7 @@ def hearing() -> Hearing:
         Person("高秀兰", partial(io.BytesIO, always)),
         Person("刘敏", None),
     )
-    return Hearing("梁检接访〔2026〕1号", TEN, 10_000, ((5000, 7000),), people)
+    return Hearing("梁检接访〔2026〕1号", TEN, 10_000, ((5000, 7000),), people, ((8400, 9000),))
 
 
 def made(hearing: Hearing, path: Path) -> tuple[bytes, list[str], list[int]]:
@@ -98,6 +99,17 @@ def test_everybody_is_shown_when_they_were_seen_and_a_calm_tile_when_not(
     assert close(shades(data, 2), [200, 90, 44])
     assert close(shades(data, 4), [200, 90, 44]), "a picture that stands still for a moment stays"
     assert close(shades(data, 8), [44, 90, 44]), "an old picture is not shown as if it were now"
+
+
+def test_a_recess_is_one_plain_card_and_everybody_is_back_after_it(
+    composed: tuple[bytes, list[str], list[int]],
+) -> None:
+    data, said, _ = composed
+    assert close(shades(data, 8.2), [44, 90, 44])
+    assert close(shades(data, 8.7), [26, 26, 26])
+    assert close(shades(data, 9.5), [44, 90, 44])
+    assert said.count("休会") == 1
+    assert said.count("00:00:08–00:00:09，不录音录像") == 1
 
 
 def test_where_nothing_was_recorded_that_is_said_and_time_goes_on(

@@ -133,6 +133,37 @@ def test_a_gap_in_the_sound_keeps_its_length(book: Book, tmp_path: Path) -> None
     assert abs(spoken[75] - 7000) < 25
 
 
+def test_after_a_recess_everything_stands_at_its_time_though_the_senders_clock_stood_still(
+    book: Book, frames: list[bytes], tmp_path: Path
+) -> None:
+    def write(recess_ms: int, *, first: int) -> None:
+        for index in range(first, first + 10):
+            packets = [
+                *book.picture(frames[index], 100 * index),
+                *(book.sound(100 * index + more) for more in range(0, 100, 20)),
+            ]
+            book.write(*((number, at_us + 1000 * recess_ms, data) for number, at_us, data in packets))
+
+    write(0, first=0)
+    book.writer.write_event({"event": "Paused"})
+    book.writer.write_event({"event": "Resumed"})
+    write(60_000, first=10)
+    book.writer.close()
+    (made,) = remux_here(book.directory, tmp_path)
+    shown = shades(made.path)
+    assert [number for _, number in shown] == list(range(20))
+    wanted_ms = [*range(0, 1000, 100), *range(61_000, 62_000, 100)]
+    assert all(abs(at_ms - wanted) < 25 for (at_ms, _), wanted in zip(shown, wanted_ms, strict=True))
+    with av.open(str(made.path)) as container:
+        spoken = [
+            float(packet.pts * packet.time_base) * 1000
+            for packet in container.demux(audio=0)
+            if packet.size == len(SOUND) and packet.pts is not None
+        ]
+    assert len(spoken) == 100
+    assert abs(spoken[50] - 61_000) < 25
+
+
 def test_a_camera_that_never_sent_a_keyframe_makes_no_file(book: Book, frames: list[bytes], tmp_path: Path) -> None:
     for index, frame in enumerate(frames[1:9]):
         book.write(*book.picture(frame, 100 * index))
