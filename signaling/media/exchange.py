@@ -144,6 +144,19 @@ class Exchange:
         """Tell whether a stream's packets are to be dropped here."""
         return self.paused or (stream.kind == "audio" and stream.seat_id in self.muted)
 
+    def set_muted(self, seat_id: str, muted: bool) -> bool:
+        """Drop a seat's sound from now on, or no longer; returns whether that changed anything. What was said meanwhile
+        is forgotten: nobody can ask for it afterwards."""
+        if muted == (seat_id in self.muted):
+            return False
+        self.muted ^= {seat_id}
+        self._on_change()
+        person = self.people.get(seat_id)
+        for stream in person.streams.values() if person is not None and not muted else ():
+            if stream.kind == "audio":
+                stream.begin_anew()
+        return True
+
     def set_paused(self, paused: bool) -> bool:
         """Begin or end a recess; returns whether that changed anything. Afterwards everybody's pictures begin anew."""
         if paused == self.paused:

@@ -122,14 +122,8 @@ class Hearing:
 
     def set_muted(self, seat_id: str, muted: bool) -> None:
         """Drop the seat's sound here, before anybody or the journal gets it, or stop doing so."""
-        if muted == (seat_id in self._exchange.muted):
-            return
-        if muted:
-            self._exchange.muted.add(seat_id)
-        else:
-            self._exchange.muted.discard(seat_id)
-        self._lanes.close()
-        self.recorder.note({"event": "Muted" if muted else "Unmuted", "seat_id": seat_id})
+        if self._exchange.set_muted(seat_id, muted):
+            self.recorder.note({"event": "Muted" if muted else "Unmuted", "seat_id": seat_id})
 
     def set_paused(self, paused: bool) -> None:
         """Begin a recess, in which nobody and the journal gets any sound or picture, or end it. Links stay up."""

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from signaling.media import rtp
-from signaling.media.events import LinkConnected
+from signaling.media.events import LinkConnected, OfferReady
 from signaling.media.seen import RECENT_MAX
 from signaling.media.shared_state import SSRCS_MAX
-from tests.fuzz.callers import Caller, drain, open_socket
+from tests.fuzz import seeds
+from tests.fuzz.callers import FINGERPRINT, Caller, drain, open_socket
 from tests.integration.media.peers import HEARING, Plane, open_plane
 
 IN_ONE_GO = 64
@@ -112,6 +113,49 @@ async def test_one_persons_ever_new_ssrcs_are_dropped_and_everybody_still_hears_
     await hears(plane, wang, gao)
     await hears(plane, gao, wang)
     assert drops["srtp_ssrcs"] == before
+
+
+class WithoutNumbers(Caller):
+    """Somebody whose browser does without transport-wide numbers: what it gets again is not looked up by them."""
+
+    async def _answer(self, offer: OfferReady) -> None:
+        self._answered = offer.offer_id
+        lines = seeds.answer_to(offer.sdp, FINGERPRINT, self.ssrcs).split("\r\n")
+        text = "\r\n".join(line for line in lines if "transport" not in line)
+        await self._worker.take_answer(HEARING, self.seat_id, offer.offer_id, text)
+
+
+async def test_what_was_said_while_muted_cannot_be_asked_for_afterwards(plane: Plane, gao: Caller) -> None:
+    wang = WithoutNumbers(plane.worker, HEARING, "wang", 2)
+    try:
+        await wang.join(plane.events)
+        for each in (gao, wang, gao, wang):
+            await each.answer_all(plane.events)
+        await hears(plane, wang, gao)
+        plane.worker.set_muted(HEARING, "gao", True)
+        said = []
+        for _ in range(10):
+            gao.send(sound(gao))
+            said.append(gao.sequence(gao.ssrcs[0]))
+        gao.check()
+        await plane.until(lambda: any(data[:2] == b"\x01\x01" for data in drain(gao.socket)), "all was read", 10)
+        plane.worker.set_muted(HEARING, "gao", False)
+        drain(wang.socket)
+        asked = wang.protected_rtcp(rtp.make_nack(gao.ssrcs[0], said))
+        assert asked is not None
+        wang.send(asked)
+        wang.check()
+        came: list[bytes] = []
+
+        def answered() -> bool:
+            came.extend(drain(wang.socket))
+            return any(data[:2] == b"\x01\x01" for data in came)
+
+        await plane.until(answered, "the NACK was read", 10)
+        assert [data for data in came if data[8:12] == gao.ssrcs[0].to_bytes(4, "big")] == []
+        await hears(plane, wang, gao)
+    finally:
+        await wang.leave()
 
 
 async def test_reports_under_made_up_ssrcs_go_to_nobody(plane: Plane, gao: Caller, wang: Caller) -> None:
