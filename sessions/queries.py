@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from records.personal import reveal
 from sessions.actors import seats_of, session_of
 from sessions.days import day_bounds
+from sessions.recesses import Recess, recesses_of
 from sessions.seats import SeatRole
 from sessions.states import SessionState
 from sessions.tables import (
@@ -115,6 +116,7 @@ class SessionFile:
     recording: Recording | None
     playback: tuple[PlaybackFile, ...]
     marks: tuple[Mark, ...]
+    recesses: tuple[Recess, ...]
     words: tuple[Word, ...]
 
     def seat_in(self, role: SeatRole) -> SeatFile | None:
@@ -238,6 +240,7 @@ async def session_file(db: AsyncSession, session_id: str) -> SessionFile:
         recording=await db.scalar(select(Recording).where(Recording.session_id == session_id)),
         playback=tuple(playback),
         marks=tuple(await marks_of(db, session_id)),
+        recesses=await recesses_of(db, session_id),
         words=tuple(await words_of(db, session_id)),
     )
 

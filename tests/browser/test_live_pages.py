@@ -25,7 +25,7 @@ def bare_browser(playwright: Playwright) -> Iterator[Browser]:
         yield browser
 
 
-def _serious(page: Page) -> list[str]:
+def serious(page: Page) -> list[str]:
     """Return what axe finds serious or critical on the page as it is."""
     page.evaluate(AXE.read_text("utf-8") + ";null")
     found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
@@ -103,7 +103,7 @@ def test_a_chat_programs_browser_says_how_to_get_out_of_it(
     expect(page.get_by_text("请点右上角的“···”，选“在浏览器打开”")).to_be_visible()
     expect(page.locator("#own-link")).to_have_text(server.invitation)
     camera.shoot(page, "phone-in-app")
-    assert not _serious(page)
+    assert not serious(page)
 
 
 def test_refusing_consent_is_not_a_dead_end(server: Server, applicants_browser: Browser) -> None:
@@ -114,7 +114,7 @@ def test_refusing_consent_is_not_a_dead_end(server: Server, applicants_browser: 
     page.get_by_role("button", name="不同意").click()
     expect(page.get_by_text("不录音录像，就不能用视频办理")).to_be_visible()
     expect(page.get_by_role("link", name="打 12309 问一问")).to_be_visible()
-    assert not _serious(page)
+    assert not serious(page)
     page.get_by_role("button", name="回去再看一遍").click()
     expect(page.get_by_role("heading", name="您同意录音录像吗")).to_be_focused()
 
@@ -127,7 +127,7 @@ def test_the_applicants_pages_fit_and_axe_finds_nothing_serious(
     seen: list[str] = []
 
     def look(name: str) -> None:
-        seen.extend(f"{name}: {fault}" for fault in _serious(page))
+        seen.extend(f"{name}: {fault}" for fault in serious(page))
         if not _fits(page):
             seen.append(f"{name}: wider than the screen")
         camera.shoot(page, f"phone-{size['width']}-{name}")
@@ -166,12 +166,12 @@ def test_the_hosts_room_fits_a_small_desk_and_axe_finds_nothing_serious(
     seen: list[str] = []
     for tab in ("identity", "reading", "waiting", "words"):
         desk.locator(f"#tab-{tab}").click()
-        seen.extend(f"{tab}: {fault}" for fault in _serious(desk))
+        seen.extend(f"{tab}: {fault}" for fault in serious(desk))
         camera.shoot(desk, f"desk-1024-{tab}")
     for control, dialog in (("prompt", "prompt"), ("mark", "mark"), ("devices", "devices"), ("end", "end")):
         desk.locator(f"#control-{control}").click()
         expect(desk.locator(f"#{dialog}-dialog")).to_be_visible()
-        seen.extend(f"{dialog}: {fault}" for fault in _serious(desk))
+        seen.extend(f"{dialog}: {fault}" for fault in serious(desk))
         desk.keyboard.press("Escape")
     assert seen == []
     assert _fits(desk)

@@ -121,7 +121,7 @@ def confirmation_json(view: ConfirmationView) -> dict[str, Json]:
     }
 
 
-def reading_json(view: ConfirmationView, *, verified: bool, running: bool, base: str) -> dict[str, Json]:
+def reading_json(view: ConfirmationView, *, verified: bool, running: bool, rests: bool, base: str) -> dict[str, Json]:
     """Return the reading panel's content for staff."""
     words = view.objection_text or (OBJECTIONS[view.objection_kind] if view.objection_kind else "")
     if view.objection_kind is ObjectionKind.ACCOUNT and view.objection_text:
@@ -142,11 +142,13 @@ def reading_json(view: ConfirmationView, *, verified: bool, running: bool, base:
         },
         "objection": words,
         "signature_url": f"{base}/stills/{view.picture_digest}" if view.picture_digest else None,
-        "hindrance": _reading_hindrance(verified=verified, running=running),
+        "hindrance": _reading_hindrance(verified=verified, running=running, rests=rests),
     }
 
 
-def _reading_hindrance(*, verified: bool, running: bool) -> str | None:
+def _reading_hindrance(*, verified: bool, running: bool, rests: bool) -> str | None:
+    if rests:
+        return "正在休会，复会以后才能宣读。"
     if not running:
         return "请申请人进来、开始录音录像以后，才能宣读。"
     if not verified:

@@ -22,6 +22,7 @@ from records.refusals import Refusal
 from sessions.actors import require_host, session_of
 from sessions.admission import staff_seat
 from sessions.queries import session_file
+from sessions.recesses import recess_now, require_no_recess
 from sessions.recordings import add_mark
 from sessions.seats import SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionState
@@ -126,6 +127,7 @@ async def take_still(request: web.Request) -> web.StreamResponse:
     async with request.app[DATABASE].read() as db:
         if not may((await staff_seat(db, actor, session_id)).role, SeatAbility.TAKE_STILL):
             raise Refusal("not_your_hearing")
+        await require_no_recess(db, session_id)
         query = select(Seat.id).where(Seat.session_id == session_id, Seat.role == SeatRole.APPLICANT)
         seat_id = await db.scalar(query)
     if seat_id is None:
@@ -206,7 +208,9 @@ async def send_reading(request: web.Request) -> web.StreamResponse:
         view = await confirmation_view(db, session_id)
         verified = (await verification_view(db, session_id)).verified is True
         running = (await session_of(db, session_id)).state is SessionState.IN_SESSION
-    return web.json_response(reading_json(view, verified=verified, running=running, base=_base(session_id)))
+        rests = await recess_now(db, session_id) is not None
+    said = reading_json(view, verified=verified, running=running, rests=rests, base=_base(session_id))
+    return web.json_response(said)
 
 
 async def take_reading(request: web.Request) -> web.StreamResponse:

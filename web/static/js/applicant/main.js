@@ -4,6 +4,7 @@ import { canTakePart, isInsideAnotherApp, stayAwake } from "../live/devices.js";
 import { byId, pageData, show, write } from "../live/dom.js";
 import { OwnDevices } from "../live/own_devices.js";
 import { probe } from "../live/probe.js";
+import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { knows, say } from "../live/texts.js";
@@ -45,6 +46,7 @@ const view = {
     if (!inCall && currentStep() !== "waiting") wait();
     waiting.draw();
     call.draw();
+    if (recess.draw(inCall ? room.recess : null) && inCall) call.sayLine(say("recess.over"), 8000);
   },
   onStream: (seat, stream) => call.setStream(seat, stream),
   onStats: (people) => call.drawStats(people),
@@ -92,6 +94,7 @@ const view = {
 const session = new LiveSession(`/ws/hearings/${page.session_id}?as=applicant`, devices, view, () => probe("/hearing/confirmation"), page.ice);
 const waiting = new WaitingRoom(session, devices, page.starts_at);
 const call = new Call(session, devices);
+const recess = new RecessCard();
 const sheet = new ConfirmationSheet();
 /** @type {number | null} */
 let waitedSince = null;

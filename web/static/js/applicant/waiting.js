@@ -56,7 +56,8 @@ export class WaitingRoom {
     const host = this.session.room?.people.find((person) => person.role === "host");
     const minutes = Math.ceil((this.startsAt - Date.now()) / 60_000);
     write(byId("wait-heading", HTMLElement), heading(host?.present === true, minutes));
-    const next = !host ? "" : say(host.present ? "wait.host_here" : "wait.host_not_here", { name: `${host.name} ${host.title}`.trim() });
+    const rests = this.session.room?.recess != null;
+    const next = rests ? say("wait.rests") : !host ? "" : say(host.present ? "wait.host_here" : "wait.host_not_here", { name: `${host.name} ${host.title}`.trim() });
     write(byId("wait-next", HTMLElement), next);
     showTrack(byId("wait-video", HTMLVideoElement), this.devices.video);
     this.meter.listen(this.devices.audio);

@@ -18,6 +18,8 @@ export class OwnDevices {
     this.videoTrouble = null;
     this.microphoneOn = true;
     this.cameraOn = true;
+    /** In a recess nobody has to take our word for it that the microphone is silent, whatever it was switched to. */
+    this.hushed = false;
     this.choice = rememberedChoice();
     /** @type {Set<() => void>} */
     this.listeners = new Set();
@@ -64,8 +66,14 @@ export class OwnDevices {
       const { track, trouble } = await openMicrophone(this.choice);
       this.adoptAudio(track, trouble);
     }
-    if (this.audio) this.audio.enabled = on;
+    if (this.audio) this.audio.enabled = on && !this.hushed;
     this.changed();
+  }
+
+  /** @param {boolean} hushed */
+  hush(hushed) {
+    this.hushed = hushed;
+    if (this.audio) this.audio.enabled = this.microphoneOn && !hushed;
   }
 
   /**
@@ -102,7 +110,7 @@ export class OwnDevices {
     this.audio = track;
     this.audioTrouble = trouble;
     if (!track) return;
-    track.enabled = this.microphoneOn;
+    track.enabled = this.microphoneOn && !this.hushed;
     // Pulled out, or taken away by a telephone call: the room is told, and the page says what to do.
     track.addEventListener("ended", () => {
       if (this.audio !== track) return;

@@ -84,7 +84,7 @@ export class PersonView {
     const quiet = person.present && (person.muted || person.microphone !== "on");
     this.silent.toggleAttribute("hidden", !quiet);
     show(this.hand, person.hand);
-    const missing = this.isSelf ? ownPictureMissing(person, room) : pictureMissing(person, room.you);
+    const missing = this.isSelf ? ownPictureMissing(person, room) : pictureMissing(person, room);
     show(this.empty, missing !== null);
     show(this.video, missing === null);
     const instead = missing === null ? "" : say(missing, { name });
@@ -101,6 +101,7 @@ export class PersonView {
  * @param {import("./protocol.js").RoomMessage} room
  */
 function ownPictureMissing(person, room) {
+  if (room.recess) return "person.recess";
   if (person.camera === "off") return "person.own_camera_off";
   if (person.camera === "missing") return "person.camera_missing";
   const others = room.people.filter(
@@ -112,15 +113,16 @@ function ownPictureMissing(person, room) {
 
 /**
  * @param {Person} person
- * @param {string} you
+ * @param {import("./protocol.js").RoomMessage} room
  * @returns {string | null} the key of what to say instead of a picture
  */
-function pictureMissing(person, you) {
+function pictureMissing(person, room) {
   if (!person.present) return "person.absent";
   if (person.link === "lost") return "person.line_lost";
+  if (room.recess) return "person.recess";
   if (person.camera === "off") return person.microphone === "on" ? "person.camera_off" : "person.all_off";
   if (person.camera === "missing") return "person.camera_missing";
-  if (person.unseen_by.includes(you)) return "person.unseen";
+  if (person.unseen_by.includes(room.you)) return "person.unseen";
   if (person.link !== "connected") return "person.connecting";
   return null;
 }

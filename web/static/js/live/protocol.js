@@ -27,6 +27,11 @@
  * @property {string | null} mended_at  the recording goes on; lost_ms is missing
  * @property {[number, number] | null} lost_ms
  *
+ * @typedef {object} Recess
+ * @property {string} since
+ * @property {string} by      a name; empty when not known
+ * @property {string} reason  may be empty
+ *
  * @typedef {object} RoomMessage
  * @property {"room"} type
  * @property {"waiting" | "in_session" | "ended"} phase
@@ -37,6 +42,7 @@
  * @property {number | null} saved_ms
  * @property {string} prompt
  * @property {Trouble | null} trouble
+ * @property {Recess | null} recess  the hearing rests
  *
  * @typedef {object} OfferMessage
  * @property {"offer"} type
@@ -93,6 +99,8 @@
  *   | {type: "send_back", seat_id: string}
  *   | {type: "mute", seat_id: string, muted: boolean}
  *   | {type: "prompt", text: string}
+ *   | {type: "pause", reason: string}
+ *   | {type: "resume"}
  *   | {type: "hand", raised: boolean}
  *   | {type: "word", text: string}
  *   | {type: "quality", freezes: number, frozen_ms: number}

@@ -5,6 +5,8 @@ import { RecordingClock } from "./recording_clock.js";
 import { RoomConnection } from "./socket.js";
 
 const FREEZES_EVERY_MS = 5000;
+/** After a recess the browser counts it as one long freeze, as soon as pictures come again: leave that out. */
+const AFTER_RECESS_MS = 5000;
 
 /**
  * One person's part in a live hearing: the connection, the media and the room as last heard. Both rooms, the
@@ -42,6 +44,7 @@ export class LiveSession {
     this.clock = new RecordingClock();
     /** @type {RoomMessage | null} */
     this.room = null;
+    this.freezesCountFrom = 0;
     this.media = new MediaLink({
       onStream: view.onStream,
       onAnswer: (offerId, sdp) => void this.connection.send({ type: "answer", offer_id: offerId, sdp }),
@@ -90,10 +93,11 @@ export class LiveSession {
     return this.room?.people.find((person) => person.seat_id === this.room?.you) ?? null;
   }
 
-  /** Whether what is said now is recorded, or will be: not when the disk takes nothing and memory holds no more. */
+  /** Whether what is said now is recorded, or will be: not when the disk takes nothing and memory holds no more, nor in
+   * a recess. */
   get records() {
     const trouble = this.room?.trouble ?? null;
-    return this.clock.now() !== null && (trouble === null || trouble.mended_at !== null || !trouble.losing);
+    return !this.room?.recess && this.clock.now() !== null && (trouble === null || trouble.mended_at !== null || !trouble.losing);
   }
 
   /** @param {import("./socket.js").Heard} message */
@@ -103,7 +107,9 @@ export class LiveSession {
         const before = this.room;
         this.room = message;
         this.clock.set(message.elapsed_ms, message.saved_ms);
-        void this.media.sendVideo(message.phase === "in_session" && this.me?.admitted === true);
+        this.devices.hush(message.recess !== null);
+        if (message.recess || before?.recess) this.freezesCountFrom = performance.now() + AFTER_RECESS_MS;
+        void this.media.sendVideo(message.phase === "in_session" && this.me?.admitted === true && !message.recess);
         if (this.me) void this.media.holdTo(budgetFor(this.me.role, ...countedIn(message)));
         this.view.onRoom(message, before);
         return;
@@ -134,6 +140,7 @@ export class LiveSession {
     const report = await this.media.stats();
     if (!report) return;
     const { freezes, frozenMs } = this.freezes.take(report);
+    if (this.room?.recess || performance.now() < this.freezesCountFrom) return;
     if (freezes > 0 || frozenMs > 0) this.send({ type: "quality", freezes, frozen_ms: frozenMs });
   }
 

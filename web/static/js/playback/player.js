@@ -4,6 +4,7 @@
 const DRIFT_S = 0.06; // beyond this, picture and voice of two people are heard to part
 const JUMP_S = 0.5; // beyond this, catching up by speed would take too long
 const STEP_S = 5;
+const MARK_BACK_MS = 1500;
 const MARK_EARLY_MS = 50; // a seek may land a little before the moment it was asked for
 
 /** @param {HTMLElement} root */
@@ -16,6 +17,7 @@ function startPlayer(root) {
   const words = { play: button.dataset.play ?? "", pause: button.dataset.pause ?? "" };
   const wholeS = Number(root.dataset.durationMs) / 1000;
   const marks = [...document.querySelectorAll("[data-at-ms]")].filter((mark) => mark instanceof HTMLElement);
+  const recesses = [...root.querySelectorAll("[data-recess]")].filter((card) => card instanceof HTMLElement);
   let playing = false;
 
   const whole = () => videos.filter((video) => !video.error);
@@ -35,6 +37,23 @@ function startPlayer(root) {
     slider.setAttribute("aria-valuetext", asClock(seconds));
     const passed = marks.filter((mark) => Number(mark.dataset.atMs) <= seconds * 1000 + MARK_EARLY_MS).at(-1);
     for (const mark of marks) mark.toggleAttribute("data-now", mark === passed);
+    for (const card of recesses) card.hidden = !holds(card, seconds);
+  };
+
+  /** Go past the recess that is shown, if there is anything after it. */
+  const skip = () => {
+    const card = recesses.find((one) => !one.hidden && one.querySelector("[data-act=skip]"));
+    if (card) seek(Number(card.dataset.toMs) / 1000);
+    return card !== undefined;
+  };
+
+  /** @param {1 | -1} direction */
+  const seekMark = (direction) => {
+    const now = position() * 1000;
+    const times = marks.map((mark) => Number(mark.dataset.atMs)).sort((one, other) => one - other);
+    // Back goes to the mark before, also while the one just reached has begun to play.
+    const to = direction > 0 ? times.find((at) => at > now + MARK_EARLY_MS) : times.filter((at) => at < now - MARK_BACK_MS).at(-1);
+    if (to !== undefined) seek(to / 1000);
   };
 
   /** @param {number} seconds */
@@ -95,12 +114,23 @@ function startPlayer(root) {
     const on = (kinds) => at instanceof HTMLElement && at !== slider && at.closest(kinds) !== null;
     const meant = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
     if (button.disabled || !meant || on("input, textarea, select, dialog")) return;
-    if (event.key === "ArrowLeft") seek(position() - STEP_S);
+    const letter = event.key.toUpperCase();
+    if (letter === "P") seekMark(-1);
+    else if (letter === "N") seekMark(1);
+    else if (letter === "J") {
+      if (!skip()) return;
+    } else if (event.key === "ArrowLeft") seek(position() - STEP_S);
     else if (event.key === "ArrowRight") seek(position() + STEP_S);
     else if (event.key === " " && !on("button, a, summary")) setPlaying(!playing);
     else return;
     event.preventDefault();
   });
+  for (const card of recesses) {
+    card.querySelector("[data-act=skip]")?.addEventListener("click", () => {
+      skip();
+      root.focus({ preventScroll: true }); // the button is gone with its card
+    });
+  }
   for (const mark of marks) {
     mark.addEventListener("click", (event) => {
       event.preventDefault();
@@ -117,6 +147,17 @@ function startPlayer(root) {
     button.disabled = false;
     holdTogether();
   });
+}
+
+/**
+ * Whether a moment lies in a recess. A seek may land a little before the moment it was asked for.
+ *
+ * @param {HTMLElement} card
+ * @param {number} seconds
+ */
+function holds(card, seconds) {
+  const at = seconds * 1000 + MARK_EARLY_MS;
+  return Number(card.dataset.fromMs) <= at && at < Number(card.dataset.toMs);
 }
 
 /** @param {HTMLVideoElement} video */

@@ -45,6 +45,29 @@ export class Controls {
     this.confirm("control-end", "end-dialog", "end", () => void session.send({ type: "end" }));
     this.wirePrompt();
     this.wireMark();
+    this.wireRecess();
+  }
+
+  /** One key both ways; only the way into the recess asks first, and why. */
+  wireRecess() {
+    const dialog = document.getElementById("recess-dialog");
+    if (!(dialog instanceof HTMLDialogElement)) return;
+    this.control("control-recess", () => {
+      if (this.session.room?.recess) this.ask({ type: "resume" });
+      else dialog.showModal();
+    });
+    byId("recess-stay", HTMLButtonElement).addEventListener("click", () => dialog.close());
+    const field = byId("recess-why", HTMLInputElement);
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === "pause") this.ask({ type: "pause", reason: field.value.trim() });
+      dialog.returnValue = "";
+      field.value = "";
+    });
+  }
+
+  /** @param {import("../live/protocol.js").ClientMessage} message */
+  ask(message) {
+    if (!this.session.send(message)) this.tell(say("line.not_sent"), "careful");
   }
 
   /**
@@ -151,6 +174,11 @@ export class Controls {
     const raised = this.session.me?.hand === true;
     if (document.getElementById("control-hand")) {
       control("control-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
+    }
+    if (document.getElementById("control-recess")) {
+      const rests = this.session.room?.recess != null;
+      control("control-recess", rests ? "play" : "pause", say(rests ? "call.resume" : "call.pause"), rests);
+      byId("control-recess", HTMLButtonElement).disabled = this.session.room?.phase !== "in_session";
     }
     const prompt = this.session.room?.prompt ?? "";
     const shown = document.getElementById("prompt-shown");

@@ -6,6 +6,7 @@ import { byId, maybe, pageData, show, write } from "../live/dom.js";
 import { OwnDevices } from "../live/own_devices.js";
 import { probe } from "../live/probe.js";
 import { gettingOf } from "../live/quality.js";
+import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { clockText, knows, say } from "../live/texts.js";
@@ -53,6 +54,8 @@ const view = {
     waiting.draw();
     stage.draw();
     controls.draw();
+    if (recess.draw(room.recess)) tell(say("recess.over"), "good");
+    if (before && (before.recess === null) !== (room.recess === null)) loadWork();
     alarm.draw();
     drawTop();
     if (before?.phase !== room.phase && room.phase === "in_session") {
@@ -117,6 +120,7 @@ const view = {
 
 const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/words`), page.ice, page.watches);
 const stage = new Stage(session, devices);
+const recess = new RecessCard(() => void session.send({ type: "resume" }));
 const waiting = new WaitingList(session);
 const deviceDialog = page.watches ? null : new DeviceDialog(devices);
 const controls = new Controls(session, devices, deviceDialog, base, tell);
@@ -185,7 +189,7 @@ function drawTop() {
   const now = session.clock.now();
   show(byId("rec", HTMLElement), session.records);
   show(byId("rec-none", HTMLElement), !session.records);
-  write(byId("rec-none", HTMLElement), say(now === null ? "top.not_begun" : "top.not_recorded"));
+  write(byId("rec-none", HTMLElement), say(recess.rests ? "top.rests" : now === null ? "top.not_begun" : "top.not_recorded"));
   const saved = byId("saved", HTMLElement);
   show(saved, now !== null);
   if (now === null) return;

@@ -1,0 +1,178 @@
+"""A recess between two real browsers: everything stops for both and comes back, and the recording tells it."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from records.journal_reading import Event, Packet, read_journal, with_key
+from tests.browser.evidence import verify
+from tests.browser.people import (
+    DESK,
+    PHONE,
+    Camera,
+    come_in,
+    end_hearing,
+    hears_somebody,
+    open_context,
+    sees_movement,
+    sign_in,
+)
+from tests.browser.server import Server
+from tests.browser.test_live_pages import serious
+from web.settings import demo_settings
+
+pytestmark = pytest.mark.browser
+
+BACK_MS = 40_000
+FAR_FACE = ".person--stage video"
+REASON = "申请人去取材料"
+# Keeps the links at hand, to be looked into.
+LINKS = """
+window.links = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...how) { super(...how); window.links.push(this); }
+};
+"""
+# How many packets came in this page's links so far.
+CAME = """
+async () => {
+  let packets = 0;
+  for (const link of window.links) {
+    if (link.connectionState === "closed") continue;
+    for (const stats of (await link.getStats()).values())
+      if (stats.type === "inbound-rtp") packets += stats.packetsReceived;
+  }
+  return packets;
+}
+"""
+# How many packets come within two seconds.
+QUIET = f"""
+async () => {{
+  const came = {CAME.strip()};
+  const before = await came();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  return (await came()) - before;
+}}
+"""
+
+
+def both_see_and_hear(*pages: Page) -> None:
+    for page in pages:
+        page.locator(FAR_FACE).wait_for(timeout=BACK_MS)
+        assert sees_movement(page, FAR_FACE)
+        assert hears_somebody(page)
+
+
+def card(page: Page) -> Locator:
+    return page.locator("#recess")
+
+
+def check_sizes(page: Page, camera: Camera, name: str, *widths: int) -> None:
+    """Take pictures in several widths, and let axe look; nothing sticks out."""
+    before = page.viewport_size
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 900 if width > 1000 else 700})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+        camera.shoot(page, f"{name}-{width}")
+        assert serious(page) == []
+    assert before is not None
+    page.set_viewport_size(before)
+
+
+def journal_holds_nothing_between(server: Server) -> None:
+    settings = demo_settings(server.var, port=0, media_port=0, addresses=("127.0.0.1",), tls=False)
+    directory = next(settings.journals.iterdir())
+    records = list(read_journal(with_key(directory, settings.master_keys)))
+    events = {record.data["event"]: record.at_us for record in records if isinstance(record, Event)}
+    arrivals = [record.arrival_us for record in records if isinstance(record, Packet)]
+    began, ended = events["Paused"], events["Resumed"]
+    assert not [at_us for at_us in arrivals if began < at_us < ended]
+    assert min(arrivals) < began < ended < max(arrivals)
+    said = next(record for record in records if isinstance(record, Event) and record.data["event"] == "HearingPaused")
+    assert said.data["reason"] == REASON
+
+
+def test_a_recess_stops_everything_for_both_and_is_found_in_the_recording(
+    server: Server,
+    applicants_browser: Browser,
+    prosecutors_browser: Browser,
+    camera: Camera,
+) -> None:
+    contexts = open_context(applicants_browser, PHONE, phone=True), open_context(prosecutors_browser, DESK)
+    for context in contexts:
+        context.add_init_script(LINKS)
+    phone, desk = (context.new_page() for context in contexts)
+    sign_in(desk, server, "wang")
+    come_in(phone, server, camera)
+    desk.get_by_role("link", name=re.compile("接访室")).first.click()
+    desk.locator("#stage-admit").click(timeout=BACK_MS)
+    both_see_and_hear(phone, desk)
+
+    desk.locator("#top, .top").first.click()
+    desk.keyboard.press("x")
+    desk.get_by_label("为什么休会").fill(REASON)
+    camera.shoot(desk, "desk-asking")
+    desk.keyboard.press("Enter")
+    for page in (desk, phone):
+        expect(card(page)).to_be_visible()
+        expect(card(page)).to_contain_text(re.compile("宣布休会"))
+        expect(card(page)).to_contain_text(REASON)
+        expect(page.locator("#rec")).to_be_hidden()
+    # What was on its way has arrived by now; then nothing comes to anybody.
+    phone.evaluate(QUIET)
+    for page in (phone, desk):
+        assert page.evaluate(QUIET) == 0
+        assert page.evaluate("window.links.at(-1).connectionState") == "connected"
+    check_sizes(desk, camera, "desk-recess", 1440, 390, 320)
+    check_sizes(phone, camera, "phone-recess", 1440, 390, 320)
+
+    desk.get_by_role("button", name="看清了，通过").click()  # beside the picture: refused in words
+    expect(desk.locator("#told")).to_contain_text("现在休会")
+    phone.reload()
+    expect(card(phone)).to_be_visible(timeout=BACK_MS)
+    expect(phone.locator("#net")).to_be_visible()
+
+    desk.get_by_role("button", name="复会，继续录音录像").click()
+    for page in (desk, phone):
+        expect(card(page)).to_be_hidden()
+        expect(page.locator("#rec")).to_be_visible()
+    both_see_and_hear(phone, desk)
+    end_hearing(desk)
+
+    marks = desk.locator("[data-at-ms]")
+    expect(marks).to_have_count(2, timeout=BACK_MS)
+    expect(marks.nth(0)).to_contain_text(f"休会：{REASON}")
+    expect(marks.nth(1)).to_contain_text("复会")
+    expect(desk.locator(".player [data-act=play]")).to_be_enabled(timeout=BACK_MS)
+    plays_past_the_recess(desk, camera)
+    journal_holds_nothing_between(server)
+    proven = verify(server)
+    assert proven.returncode == 0, proven.stdout
+    assert "休会：按规定没有录音录像" in proven.stdout
+
+
+def plays_past_the_recess(desk: Page, camera: Camera) -> None:
+    """Find both marks by click and by key; in between there is a card, and a way past it."""
+    marks, rests = desk.locator("[data-at-ms]"), desk.locator("[data-recess]")
+    slider = desk.locator("[data-act=seek]")
+    marks.nth(0).click()
+    expect(rests).to_be_visible()
+    desk.locator("[data-act=play]").click()
+    camera.shoot(desk, "playback-recess")
+    check_sizes(desk, camera, "playback", 390, 320)
+    desk.keyboard.press("j")
+    expect(rests).to_be_hidden()
+    resumed_ms = int(marks.nth(1).get_attribute("data-at-ms") or 0)
+    assert abs(int(slider.input_value()) - resumed_ms) <= 100
+    desk.keyboard.press("p")
+    expect(rests).to_be_visible()
+    paused_ms = int(marks.nth(0).get_attribute("data-at-ms") or 0)
+    assert abs(int(slider.input_value()) - paused_ms) <= 100
+    desk.keyboard.press("n")
+    expect(rests).to_be_hidden()
+    desk.keyboard.press("p")
+    desk.get_by_role("button", name=re.compile("跳过休会")).click()
+    expect(rests).to_be_hidden()
+    expect(desk.locator(".player__person video").first).not_to_have_js_property("videoWidth", 0)
+    camera.shoot(desk, "playback-after")
