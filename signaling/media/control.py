@@ -125,15 +125,17 @@ class Control:
         return {person.seat_id: self._measure(person, elapsed_s) for person in self._exchange.people.values()}
 
     def _measure(self, person: Participant, elapsed_s: float) -> PersonStats:
-        size = expected = received = level = 0
+        size = expected = received = level = shown = 0
         for stream in person.streams.values():
             second = stream.take_second()
             size += second.bytes
+            shown += second.bytes if stream.kind == "video" else 0
             expected += second.expected
             received += second.received
             if not self._exchange.silenced(stream):
                 level = max(level, second.level)
         person.sends_bps = 8 * size / max(elapsed_s, 0.1)
+        person.camera_on = shown > 0
         loss_up_pct = 100 * max(0, expected - received) / expected if expected else 0.0
         return PersonStats(
             loss_pct=round(max(loss_up_pct, person.loss_down_pct), 1),

@@ -67,6 +67,8 @@ class Participant:
         self._resender = Resender()
         self.sends_bps = 0.0
         """How much it sent in the last second that was measured."""
+        self.camera_on = True
+        """Whether a picture was among it: a camera may be off."""
         self.rtt_s: float | None = None
         self.loss_down_pct = 0.0
         self.jitter_heard_ms: dict[int, float] = {}
@@ -198,12 +200,16 @@ class Participant:
     def give_fewer(self, stream: Stream, at: float) -> None:
         """From now on let only a picture's base layer go to this seat; what it gets must be placed anew."""
         self.fewer.setdefault(stream.ssrc, Held()).hold(at)
+        self.number_anew(stream)
+        self.thinned[stream.ssrc].base_only = True
+
+    def number_anew(self, stream: Stream) -> None:
+        """Let a stream go to this seat under numbers of its own, since something of it is about to be left out."""
         if stream.ssrc not in self.thinned:
             highest = int(stream.flow.highest)
             recent = range(max(0, highest - HISTORY_MAX + 1), highest + 1)
             late = [number for number in recent if stream.misses(number & 0xFFFF)]
             self.thinned[stream.ssrc] = Thinned(highest, late)
-        self.thinned[stream.ssrc].base_only = True
 
     def stream(self, kind: Kind) -> Stream | None:
         """Return the seat's own stream of a kind."""

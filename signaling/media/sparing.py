@@ -63,9 +63,11 @@ class Sparing:
                     yield sender, stream
 
     def _share_bps(self, receiver: Participant) -> float:
-        """Return what a line carries for each camera: evenly, whoever is large on the screen now."""
+        """Return what a line carries for each camera that is on: evenly, whoever is large on the screen now."""
         cap_bps = receiver.downlink.cap_bps
-        return math.inf if cap_bps is None else cap_bps / max(1, sum(1 for _ in self._pictures_for(receiver)))
+        if cap_bps is None:
+            return math.inf
+        return cap_bps / max(1, sum(sender.camera_on for sender, _ in self._pictures_for(receiver)))
 
     def _best_other_bps(self, stream: Stream, receiver: Participant) -> float:
         others = (other for other in self._exchange.receivers_of(stream.ssrc) if other is not receiver)
@@ -94,9 +96,11 @@ class Sparing:
         patience_s = PATIENCE_S if lowest < PICTURE_BPS_MIN else 0.0
         if not person.pictures.look(share_bps < lowest, share_bps >= lowest, at, patience_s=patience_s):
             return
-        if person.pictures.given:
-            for _, stream in pictures:
+        for _, stream in pictures:
+            if person.pictures.given:
                 self._begin_again(person, stream, at)
+            else:
+                person.number_anew(stream)
         self._exchange.place_receivers()
         self._note("PicturesResumed" if person.pictures.given else "PicturesHeldBack", person)
 

@@ -41,7 +41,7 @@ class Thinned:
     """
 
     def __init__(self, highest: int, missing: Iterable[int] = ()) -> None:
-        self.base_only = True
+        self.base_only = False
         self.withheld = 0
         """How many packets were left out: by so much a number here is lower than the sender's."""
         self.withheld_octets = 0
@@ -99,7 +99,10 @@ class Thinned:
         return block[:8] + struct.pack(">I", (highest + self.withheld) & 0xFFFFFFFF) + block[12:]
 
     def _keep_free(self, number: int) -> None:
-        for late in range(max(self._highest + 1, number - KEPT), number):
+        if number - self._highest > KEPT:
+            # An outage, or a recess: what did not come by now is asked for by nobody any more.
+            self.skip_to(number - 1)
+        for late in range(self._highest + 1, number):
             self._kept_free[late] = late - self.withheld
         self._highest = number
         while self._kept_free and (oldest := next(iter(self._kept_free))) < number - KEPT:

@@ -239,7 +239,7 @@ async def test_eight_are_seen_by_each_other_and_by_sixteen_who_cannot_send(
 async def spectator_on_a_thin_line(people: Sequence[LightPerson], changed: asyncio.Condition) -> None:
     """One spectator's line becomes thin: pictures are held back there, and nobody sends less for it."""
     thin = next(person for person in people if person.thin)
-    thin.carries(700_000)
+    thin.carries(100_000)
     await until(changed, lambda: thin.stats.get(thin.seat, {}).get("sound_alone"))
     after = range(max(COUNTED) + 1, max(COUNTED) + 7)
     await talk(people, after)

@@ -217,6 +217,39 @@ def test_a_line_that_stands_still_for_a_moment_keeps_its_picture(hearing: Hearin
     assert hearing.told_bps(wang) > 1_000_000
 
 
+def test_a_camera_that_is_off_takes_no_share_of_a_line(hearing: Hearing) -> None:
+    wang, zhao = hearing.come("wang", 50e6), hearing.come("zhao", 50e6)
+    gao = hearing.come("gao", 50e6)
+    gao.downlink.cap_bps = 800_000
+    for person in (wang, zhao):
+        person.sends_bps = 900_000
+    zhao.camera_on = False
+    hearing.sparing.look(hearing.at)
+    assert not gao.spared
+    zhao.camera_on = True
+    hearing.sparing.look(hearing.at)
+    assert not gao.spared
+    gao.downlink.cap_bps = 700_000
+    hearing.sparing.look(hearing.at)
+    assert gao.fewer_pictures
+
+
+def test_pictures_held_back_for_long_come_back_under_the_next_numbers(hearing: Hearing) -> None:
+    hearing.come("wang", 50e6, layers=False)
+    hearing.come("zhao", 50e6, layers=False)
+    gao = hearing.come("gao", 110_000)
+    hearing.run(120)
+    assert gao.sound_alone
+    (ssrc, stream) = next((ssrc, stream) for ssrc, stream in hearing.exchange.people["wang"].streams.items())
+    # SRTP would take so far a jump for a number of long ago.
+    stream.flow.highest += 40_000
+    hearing.lines["gao"].carries_bps = 50e6
+    while gao.sound_alone:
+        hearing.run(1)
+    assert gao.thinned[ssrc].withheld >= 40_000
+    assert not gao.thinned[ssrc].base_only
+
+
 def test_nobody_is_thinned_for_a_camera_that_sends_little_anyway(hearing: Hearing) -> None:
     hearing.come("wang", 50e6)
     hearing.come("zhao", 50e6)

@@ -54,6 +54,13 @@ class Receiver:
         return through
 
 
+def thinned_from(highest: int, *missing: int) -> Receiver:
+    """Return whoever gets the base alone from behind a number."""
+    thinned = Thinned(highest, missing)
+    thinned.base_only = True
+    return Receiver(thinned, highest=max(FIRST, highest))
+
+
 def layer(number: int) -> int:
     return PATTERN[(number - FIRST) // 2 % len(PATTERN)][0]
 
@@ -65,7 +72,7 @@ def span(first: int, last: int) -> range:
 @pytest.fixture
 def receiver() -> Receiver:
     """Got everything up to the number before FIRST."""
-    return Receiver(Thinned(FIRST - 1))
+    return thinned_from(FIRST - 1)
 
 
 def test_the_base_goes_without_a_gap_in_its_numbers_also_over_the_wrap(receiver: Receiver) -> None:
@@ -118,7 +125,7 @@ def test_whole_frames_that_are_late_go_to_whoever_gets_all(receiver: Receiver) -
 
 
 def test_what_was_missing_before_the_thinning_goes_as_it_would_have(receiver: Receiver) -> None:
-    receiver = Receiver(Thinned(FIRST + 9, missing=[FIRST + 1, FIRST + 3]), highest=FIRST + 9)
+    receiver = thinned_from(FIRST + 9, FIRST + 1, FIRST + 3)
     assert receiver.gets([FIRST, FIRST + 1, FIRST + 3, FIRST + 1]) == [FIRST + 1]
     assert receiver.came == {FIRST + 1: FIRST + 1, FIRST + 3: HOLE}
 
@@ -142,6 +149,13 @@ def test_after_sound_alone_the_numbers_go_on_where_they_were(receiver: Receiver)
     assert sorted(receiver.came) == list(range(FIRST, FIRST + len(receiver.came)))
 
 
+def test_after_an_outage_or_a_recess_the_numbers_go_on_where_they_were(receiver: Receiver) -> None:
+    receiver.gets(span(0, 16))
+    receiver.gets(span(1600, 1632))
+    assert sorted(receiver.came) == list(range(FIRST, FIRST + len(receiver.came)))
+    assert receiver.gets(span(1500, 1504)) == []
+
+
 def test_reports_count_what_went(receiver: Receiver) -> None:
     receiver.gets(span(0, 16))
     withheld = 12
@@ -161,7 +175,7 @@ def test_reports_count_what_went(receiver: Receiver) -> None:
 def test_in_whatever_order_packets_come_no_number_is_used_twice_and_each_names_its_origin(
     order: list[int], turns: list[tuple[int, bool]]
 ) -> None:
-    receiver = Receiver(Thinned(FIRST - 1))
+    receiver = thinned_from(FIRST - 1)
     for index, number in enumerate(order):
         for at, base_only in turns:
             if at == index:
@@ -174,7 +188,7 @@ def test_in_whatever_order_packets_come_no_number_is_used_twice_and_each_names_i
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), min_size=1, max_size=12))
 def test_nothing_is_missing_before_a_frame_that_refers_to_it(turns: list[tuple[bool, int]]) -> None:
-    receiver = Receiver(Thinned(FIRST - 1))
+    receiver = thinned_from(FIRST - 1)
     through: list[int] = []
     ended = 0
     for base_only, frames in turns:
@@ -193,6 +207,6 @@ def test_nothing_is_missing_before_a_frame_that_refers_to_it(turns: list[tuple[b
 
 
 def test_the_first_packet_of_all_may_be_any() -> None:
-    receiver = Receiver(Thinned(-1))
+    receiver = thinned_from(-1)
     assert receiver.gets(span(0, 4)) == [*span(0, 2)]
     assert receiver.thinned.pass_on(b"cut") is None
