@@ -66,6 +66,7 @@ class RoomConnection:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._you = ""
         self._heard_room = False
+        self._rested = False
         self.reconnects = 0
         self.admitted = asyncio.Event()
         """Set from the first moment she is in the call."""
@@ -160,7 +161,11 @@ class RoomConnection:
         if me is not None and (me.microphone, me.camera) != ("on", "on"):
             await self._send(ws, messages.Devices(microphone="on", camera="on"))
         # Whoever waits alone sends no picture: nobody looks, and the estimate of the line would start low.
-        self._link.show(in_call)
+        self._link.show(in_call and room.recess is None)
+        if self._rested and room.recess is None:
+            # What was refused in the recess may be done now.
+            self._on_confirmation()
+        self._rested = room.recess is not None
         if in_call:
             self.admitted.set()
         self._on_room(Shown(in_call, room.prompt, came_back))

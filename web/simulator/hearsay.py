@@ -18,6 +18,12 @@ class Person(msgspec.Struct, frozen=True):
     camera: str
 
 
+class Recess(msgspec.Struct, frozen=True):
+    """The hearing rests."""
+
+    since: str
+
+
 class Room(Message, frozen=True, tag="room"):
     """The whole room."""
 
@@ -25,6 +31,7 @@ class Room(Message, frozen=True, tag="room"):
     you: str
     people: tuple[Person, ...]
     prompt: str
+    recess: Recess | None = None
 
     @property
     def me(self) -> Person | None:

@@ -1,8 +1,10 @@
 """In the hearing: who the person is, and what she says."""
 
 import hashlib
+from collections.abc import Coroutine
 
 import pytest
+from sqlalchemy import select
 
 from aid import cases, confirmations, decisions, verification
 from aid.checklist import CHECKLIST, MANDATORY, StillKind
@@ -11,6 +13,8 @@ from records.actors import Actor, Role
 from records.refusals import Refusal
 from records.trail import entries_of
 from sessions.queries import marks_of
+from sessions.recesses import pause, resume
+from sessions.tables import Seat
 from tests.integration.aid.world import AMOUNT, STROKES, World, applicant_of
 
 
@@ -140,6 +144,35 @@ async def test_the_list_says_what_to_say_and_what_to_look_for() -> None:
     assert len({item.key for item in CHECKLIST}) == len(CHECKLIST)
     assert {item.still for item in CHECKLIST if item.still} == set(StillKind)
     assert all(item.say and item.look_for for item in CHECKLIST)
+
+
+async def test_in_a_recess_nothing_that_counts_is_done_and_afterwards_it_is(world: World) -> None:
+    session_id = await in_hearing(world)
+
+    async def rest(*, ends: bool) -> None:
+        async with world.begin() as db:
+            host = (await db.scalars(select(Seat.id).where(Seat.session_id == session_id, Seat.role == "host"))).one()
+            if ends:
+                await resume(db, world.handler, session_id, elapsed_ms=9000, clock=world.clock)
+            else:
+                await pause(db, world.handler, session_id, host, "", elapsed_ms=8000, clock=world.clock)
+
+    async def refused(act: Coroutine[object, object, object]) -> None:
+        await rest(ends=False)
+        with pytest.raises(Refusal, match="hearing_in_recess"):
+            await act
+        await rest(ends=True)
+
+    await refused(keep(world, session_id, StillKind.FACE))
+    await refused(settle(world, session_id, MANDATORY[0]))
+    await refused(conclude(world, session_id, verified=False, reason="证件看不清"))
+    await world.verify(session_id)
+    await refused(world.ask(session_id))
+    await world.ask(session_id)
+    await refused(world.confirm(session_id))
+    await world.confirm(session_id)
+    await refused(world.sign(session_id))
+    assert (await world.sign(session_id)).state is ConfirmationState.SIGNED
 
 
 async def test_she_confirms_what_she_saw_and_signs(world: World) -> None:

@@ -107,6 +107,40 @@ async def test_a_hearing_whose_worker_dies_or_hangs_goes_on_in_the_other_by_itse
     await asyncio.to_thread(check_recording, call.journal, entries, reason, stopped_us)
 
 
+@pytest.mark.timeout(90)
+async def test_a_hearing_whose_worker_dies_in_a_recess_still_rests_in_the_other(call: Call) -> None:
+    (port,) = await call.carried_by(lambda ports: len(ports) == 1)
+    await call.li.page.say("pause", reason="")
+    await call.record.until("paused", "li", "")
+    since = len(call.li.page.received)
+    # Twice: by then everything from before has reached the disk.
+    await call.li.socket.until(lambda: [one["type"] for one in call.li.page.received[since:]].count("saved") > 1)
+    os.kill(next(worker for worker in call.media.workers if worker.port == port).pid, signal.SIGKILL)
+    await call.carried_by(lambda ports: len(ports) == 1 and port not in ports)
+    for person in (call.li, call.gao):
+        person.peer.pictures.clear()
+        person.peer.sounds.clear()
+    heard = call.li.page.received
+    since = len(heard)
+
+    def both_send() -> bool:
+        told = [message["people"] for message in heard[since:] if message["type"] == "stats"]
+        return any(min(people.get(seat, {}).get("kbps", 0) for seat in ("li", "gao")) > 0 for people in told)
+
+    await call.li.socket.until(both_send)
+    assert call.li.page.room["recess"] is not None
+    assert not call.li.peer.pictures and not call.gao.peer.sounds
+    await call.li.page.say("resume")
+    await call.see_and_hear_each_other()
+    entries = await call.end()
+    paused = [entry.at_us for entry in entries if isinstance(entry, Event) and entry.data["event"] == "Paused"]
+    (resumed,) = [entry.at_us for entry in entries if isinstance(entry, Event) and entry.data["event"] == "Resumed"]
+    arrivals = [entry.arrival_us for entry in entries if isinstance(entry, Packet)]
+    assert len(paused) == 2, "the second worker knew"
+    assert not [at_us for at_us in arrivals if paused[0] < at_us < resumed]
+    assert max(arrivals) > resumed
+
+
 def check_recording(journal: Path, entries: list[object], reason: str, stopped_us: int) -> None:
     """Check that the recording is whole but for the worker's last second, says what happened, and can be proven."""
     assert {entry.code for entry in entries if isinstance(entry, JournalFault)} <= {"segment_torn"}

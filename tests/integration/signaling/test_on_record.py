@@ -103,3 +103,47 @@ async def test_a_hearing_with_a_restart_in_its_middle_is_whole_on_record(
     assert recording.duration_ms is not None
     for event in ("HearingStarted", "HearingEnded", "SeatAdmitted", "WordLeft", "RequestRefused"):
         assert events.count(event) == 1, event
+
+
+async def test_a_recess_outlives_the_server_and_a_hearing_can_end_in_it(
+    database: Database, hearing: Hearing, clock: FixedClock, media: FakeMediaPlane, tmp_path: Path
+) -> None:
+    journals = RecordedJournals(tmp_path, MasterKeys(bytes(32)), SigningKey.generate())
+    ports = ports_for(database, journals, clock)
+    await give_every_consent(database, hearing, clock)
+    async with serving(media, ports, people=seats_of(hearing)) as house:
+        media.on_event = house.hub.take_media_event
+        wang = await comes(house, hearing, hearing.host_seat)
+        gao = await comes(house, hearing, hearing.applicant_seat)
+        await wang.sees(hearing.applicant_seat, present=True)
+        await wang.say("pause")
+        await wang.told("refused", code="hearing_not_started")
+        await wang.say("admit", seat_id=hearing.applicant_seat)
+        await gao.told("offer")
+        await gao.say("pause", reason="我累了")
+        await gao.told("refused", code="not_permitted")
+        await wang.say("pause", reason="歇十分钟")
+        shown = await gao.until(lambda message: message["type"] == "room" and message["recess"])
+        assert (shown["recess"]["by"], shown["recess"]["reason"]) == ("王立", "歇十分钟")
+        assert media.hearings[hearing.session_id].paused
+        clock.advance(60)
+
+    async with serving(media, ports, people=seats_of(hearing)) as house:
+        media.on_event = house.hub.take_media_event
+        gao = await comes(house, hearing, hearing.applicant_seat)
+        await gao.told("offer")
+        assert media.hearings[hearing.session_id].paused
+        assert gao.room["recess"]["reason"] == "歇十分钟"
+        wang = await comes(house, hearing, hearing.host_seat)
+        await wang.say("resume")
+        await gao.until(lambda message: message["type"] == "room" and message["recess"] is None)
+        assert not media.hearings[hearing.session_id].paused
+        await wang.say("pause")
+        await gao.until(lambda message: message["type"] == "room" and message["recess"])
+        await wang.say("end")
+        assert await gao.closed() == ("ended", 4001)
+
+    async with database.read() as db:
+        events = (await db.scalars(select(TrailEntry.event).order_by(TrailEntry.sequence))).all()
+        assert (await db.get_one(Session, hearing.session_id)).state is SessionState.ENDED
+    assert (events.count("HearingPaused"), events.count("HearingResumed")) == (2, 1)

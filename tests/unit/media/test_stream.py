@@ -37,6 +37,21 @@ def test_a_missing_packet_is_asked_for_until_it_comes(camera: Stream) -> None:
     assert camera.missing_now(1.0) == []
 
 
+def test_a_stream_that_begins_anew_neither_asks_for_nor_sends_again_nor_takes_what_was_before(camera: Stream) -> None:
+    for sequence in (65530, 65531, 65534):
+        take(camera, sequence)
+    assert camera.sent_again(65531) is not None
+    camera.begin_anew()
+    assert camera.missing_now(1.0) == []
+    assert camera.sent_again(65531) is None
+    assert not camera.misses(65532)
+    assert camera.is_too_late(65532)
+    assert camera.is_too_late(65534)
+    take(camera, 2)
+    assert not camera.is_too_late(1), "what was sent afterwards is taken, also when it comes late"
+    assert camera.missing_now(2.0) == [65535, 0, 1]
+
+
 H264_KEYFRAME = b"\x78\0\x04\x67\x42\xe0\x1f\0\x02\x68\xce"
 
 
