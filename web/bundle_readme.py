@@ -31,7 +31,7 @@ _TEXT = """# 远程接访证据包：{number}
 | 文件 | 是什么 |
 |---|---|
 | `recording/segment-*.jfj` | 录音录像的原始记录，按时间分段，每段写明上一段的 SHA-256 摘要 |
-| `recording/manifest.json`、`manifest.sig` | 录音录像的清单（参加的人、时间、间断、每一段的摘要）和本院对清单的签名 |
+| `recording/manifest.json`、`manifest.sig` | 录音录像的清单（人、时间、间断、休会、每一段的摘要）和本院对清单的签名 |
 | `recording/manifest.tsr` | 时间戳服务机构（RFC 3161）对清单签名盖的时间戳；没有这个文件就是没有盖 |
 | `opening.json` | 原始记录是加密保存的；这是打开这一份录音录像的密钥，打不开别的 |
 | `playback/*.webm`、`*.mp4` | 每个人一个可播放的文件，转存自原始记录，不重新编码（中途换过编码的，较短的一段除外） |

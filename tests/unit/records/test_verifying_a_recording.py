@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from records.clock import FixedClock
 from records.journal import JournalWriter
-from records.manifests import MANIFEST, SIGNATURE, Fault, compose, seal_directory, survey
+from records.manifests import MANIFEST, SIGNATURE, Fault, Gap, Recess, compose, seal_directory, survey, with_recesses
 from records.signing import SigningKey
 from records.verifier import Finding, verify_recording
 
@@ -62,6 +62,41 @@ def test_a_sealed_recording_is_whole(recording: Path) -> None:
 def test_a_survey_knows_where_nothing_was_recorded(recording: Path) -> None:
     (gap,) = survey(recording).gaps
     assert (gap.from_ms, gap.to_ms) == (10_200, 70_200)
+
+
+@pytest.mark.parametrize(
+    ("recess", "gaps"),
+    [
+        (Recess(10_000, 71_000), ()),
+        (Recess(10_200, 40_000), (Gap(40_000, 70_200),)),
+        (Recess(30_000, 40_000), (Gap(10_200, 30_000), Gap(40_000, 70_200))),
+        (Recess(11_000, 70_000), ()),
+        (Recess(72_000, 73_000), (Gap(10_200, 70_200),)),
+    ],
+)
+def test_what_of_a_gap_lies_in_a_recess_is_none(recording: Path, recess: Recess, gaps: tuple[Gap, ...]) -> None:
+    assert with_recesses(survey(recording), [recess]).gaps == gaps
+
+
+@pytest.mark.parametrize(("packets", "found"), [(True, [("recess_recorded", SEGMENTS[1])]), (False, [])])
+def test_a_recess_in_which_something_was_recorded_is_found(
+    tmp_path: Path, packets: bool, found: list[tuple[str, str]]
+) -> None:
+    clock = FixedClock(datetime(2026, 11, 25, 2, 0, tzinfo=UTC))
+    for number in range(3):
+        journal = JournalWriter.open(tmp_path, "hearing", clock=clock)
+        for _ in range(5):
+            clock.advance(1)
+            if packets or number != 1:
+                journal.write_packet(0, journal.now_us(), bytes(12))
+            else:
+                journal.write_event({"event": "LinesMeasured"})
+        journal.close()
+    surveyed = with_recesses(survey(tmp_path), [Recess(3_000, 12_500)])
+    seal_directory(tmp_path, compose(surveyed, facts={}, key_id=KEY.key_id), KEY)
+    assert bad(tmp_path) == found
+    (rested,) = [finding for finding in verify_recording(tmp_path, KEY.public) if finding.code == "recess"]
+    assert rested.params == {"began": "00:00:03", "ended": "00:00:12"}
 
 
 def test_a_survey_finds_nothing_wrong_with_a_whole_journal(recording: Path) -> None:
