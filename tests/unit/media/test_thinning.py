@@ -210,3 +210,14 @@ def test_the_first_packet_of_all_may_be_any() -> None:
     receiver = thinned_from(-1)
     assert receiver.gets(span(0, 4)) == [*span(0, 2)]
     assert receiver.thinned.pass_on(b"cut") is None
+
+
+@given(st.lists(st.binary(max_size=40), max_size=40), st.booleans())
+def test_hostile_packets_are_passed_on_or_not_and_nothing_grows(packets: list[bytes], base_only: bool) -> None:
+    thinned = Thinned(FIRST - 1)
+    thinned.base_only = base_only
+    for index, data in enumerate(packets):
+        hostile = struct.pack(">BBHI", 0x80 | len(data) % 64, 96, 7919 * index & 0xFFFF, index) + data
+        passed = thinned.pass_on(hostile)
+        assert passed is None or len(passed) <= len(hostile) + 1
+    assert len(thinned._kept_free) + len(thinned._origins) + len(thinned._frames) <= 3 * KEPT
