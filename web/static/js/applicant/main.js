@@ -46,7 +46,10 @@ const view = {
     if (!inCall && currentStep() !== "waiting") wait();
     waiting.draw();
     call.draw();
-    if (recess.draw(inCall ? room.recess : null) && inCall) call.sayLine(say("recess.over"), 8000);
+    if (recess.draw(inCall ? room.recess : null) && inCall) {
+      void ring();
+      call.sayLine(say("recess.over"), 8000);
+    }
   },
   onStream: (seat, stream) => call.setStream(seat, stream),
   onStats: (people) => call.drawStats(people),

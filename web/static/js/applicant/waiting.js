@@ -55,8 +55,8 @@ export class WaitingRoom {
   draw() {
     const host = this.session.room?.people.find((person) => person.role === "host");
     const minutes = Math.ceil((this.startsAt - Date.now()) / 60_000);
-    write(byId("wait-heading", HTMLElement), heading(host?.present === true, minutes));
     const rests = this.session.room?.recess != null;
+    write(byId("wait-heading", HTMLElement), rests ? say("wait.heading_rests") : heading(host?.present === true, minutes));
     const next = rests ? say("wait.rests") : !host ? "" : say(host.present ? "wait.host_here" : "wait.host_not_here", { name: `${host.name} ${host.title}`.trim() });
     write(byId("wait-next", HTMLElement), next);
     showTrack(byId("wait-video", HTMLVideoElement), this.devices.video);

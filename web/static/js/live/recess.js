@@ -1,9 +1,8 @@
 import { byId, maybe, show, write } from "./dom.js";
-import { ring } from "./sound.js";
 import { say, timeOfDay } from "./texts.js";
 
 /**
- * The card that stands in the place of all pictures while the hearing rests; and the bell when it goes on.
+ * The card that stands in the place of all pictures while the hearing rests.
  *
  * @typedef {import("./protocol.js").Recess} Recess
  */
@@ -29,7 +28,6 @@ export class RecessCard {
       write(byId("recess-reason", HTMLElement), recess.reason ? say("recess.reason", { reason: recess.reason }) : "");
       return false;
     }
-    if (rested) void ring();
     return rested;
   }
 }

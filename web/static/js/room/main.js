@@ -54,7 +54,10 @@ const view = {
     waiting.draw();
     stage.draw();
     controls.draw();
-    if (recess.draw(room.recess)) tell(say("recess.over"), "good");
+    if (recess.draw(room.recess)) {
+      void ring();
+      tell(say("recess.over"), "good");
+    }
     if (before && (before.recess === null) !== (room.recess === null)) loadWork();
     alarm.draw();
     drawTop();
