@@ -51,9 +51,9 @@ class Sparing:
             for sender, stream in self._pictures_for(person):
                 self._look_at_layers(sender, stream, person, at)
             if person.fewer_pictures != fewer_before and not person.sound_alone:
-                self._note("PicturesWhole" if fewer_before else "PicturesThinned", person)
+                self._tell_journal("PicturesWhole" if fewer_before else "PicturesThinned", person)
 
-    def _note(self, event: str, person: Participant) -> None:
+    def _tell_journal(self, event: str, person: Participant) -> None:
         self._recorder.note({"event": event, "seat_id": person.seat_id})
 
     def _pictures_for(self, receiver: Participant) -> Iterator[tuple[Participant, Stream]]:
@@ -102,7 +102,7 @@ class Sparing:
             else:
                 person.number_anew(stream)
         self._exchange.place_receivers()
-        self._note("PicturesResumed" if person.pictures.given else "PicturesHeldBack", person)
+        self._tell_journal("PicturesResumed" if person.pictures.given else "PicturesHeldBack", person)
 
     def _begin_again(self, person: Participant, stream: Stream, at: float) -> None:
         """Bring a picture back, carefully: of one with layers the base first."""
