@@ -67,7 +67,14 @@ def opened_again(room: Room, elapsed_ms: int | None, at: datetime | None) -> Dec
     if trouble is None or not trouble.lasts or trouble.error != NOT_RECORDING or elapsed_ms is None or at is None:
         return room, []
     from_ms = trouble.saved_ms
-    hole = None if from_ms is None or elapsed_ms - from_ms < HOLE_MS_MIN else (from_ms, elapsed_ms)
+    if from_ms is None:
+        return mended(room, RecordingMended(elapsed_ms, None, at))
+    if elapsed_ms < from_ms:
+        # Another journal, begun anew: what was recorded before is not where it was either.
+        over_ms = 0 if trouble.since is None else (at - trouble.since) // timedelta(milliseconds=1)
+        to_ms = from_ms + over_ms
+        return mended(room, RecordingMended(to_ms, (0, to_ms), at))
+    hole = (from_ms, elapsed_ms) if elapsed_ms - from_ms >= HOLE_MS_MIN else None
     return mended(room, RecordingMended(elapsed_ms, hole, at))
 
 

@@ -37,6 +37,12 @@ async def mended(page: Page) -> Mapping[str, object]:
     return trouble
 
 
+async def everything_done(page: Page) -> None:
+    """Wait until the room has done what it decided on before."""
+    await page.say("prompt", text="做完了")
+    await page.told("room", prompt="做完了")
+
+
 async def test_everybody_admitted_sees_what_is_the_matter_and_the_record_has_it(
     house: House, media: FakeMediaPlane, record: MemoryProceedings
 ) -> None:
@@ -82,6 +88,7 @@ async def test_what_was_lost_stays_on_the_screen_until_the_host_has_seen_it(
     await li.say("record_again")
     await without_trouble(li)
     await without_trouble(gao)
+    await everything_done(li)
     assert record.interruptions == [Interruption("disk_full", 8500, 30_000, (20_000, 30_000))]
     assert ("record_again", HEARING) not in media.calls
 
@@ -135,6 +142,7 @@ async def test_a_worker_that_died_with_what_it_held_in_memory_leaves_a_hole(
     media.on_event(HearingMoved(HEARING, "died"))
     media.on_event(JournalFlushed(HEARING, 22_000, 21_900))
     assert (await mended(li))["lost_ms"] == [8500, 20_000]
+    await everything_done(li)
     assert record.interruptions == [Interruption("disk_full", 8500, 21_900, (8500, 20_000))]
 
 
@@ -156,8 +164,31 @@ async def test_a_recording_that_stopped_is_opened_again_by_one_click_and_the_hol
     await gao.told("offer")
     await without_trouble(li)
     assert media.heard(HEARING) == {"li", "gao"}
+    await everything_done(li)
     (kept,) = record.interruptions
     assert (kept.error, kept.from_ms, kept.lost) == ("not_recording", 0, None), "shorter than a hole"
+
+
+async def test_a_recording_that_has_to_begin_anew_has_lost_all_before_and_says_so(
+    house: House, media: FakeMediaPlane, record: MemoryProceedings, journals: FolderJournals
+) -> None:
+    li, _ = await begin(house)
+    media.on_event(JournalFlushed(HEARING, 600_000, 600_000))
+    media.on_event(JournalTrouble(HEARING, "disk_gone", 600_000))
+    await media.close_hearing(HEARING)
+    media.on_event(HearingLost(HEARING, "disk_gone"))
+    while (await trouble_of(li))["error"] != "not_recording":
+        await li.told("room")
+    directory = journals.directory(HEARING)
+    directory.rename(directory.with_name("away"))
+    await li.say("record_again")
+    trouble = await mended(li)
+    assert isinstance(trouble["lost_ms"], list)
+    assert trouble["lost_ms"][0] == 0
+    assert trouble["lost_ms"][1] >= 600_000
+    await everything_done(li)
+    (kept,) = record.interruptions
+    assert kept.lost == tuple(trouble["lost_ms"])
 
 
 async def test_an_end_that_the_disk_has_not_taken_yet_is_an_end_and_is_kept_as_such(

@@ -73,7 +73,7 @@ export class RecordingAlarm {
   drawLasting(trouble) {
     const known = knows(`alarm.what_${trouble.error}`) ? trouble.error : "disk_failed";
     write(byId("alarm-what", HTMLElement), say(`alarm.what_${known}`));
-    const since = trouble.since === null ? "" : say("alarm.since", { at: timeOfDay(trouble.since, true) });
+    const since = trouble.since === null ? "" : say(trouble.error === "not_recording" ? "alarm.since_stopped" : "alarm.since", { at: timeOfDay(trouble.since, true) });
     const safe = trouble.saved_ms === null ? "" : say("alarm.safe", { at: clockText(trouble.saved_ms, true) });
     write(byId("alarm-since", HTMLElement), since + safe);
     write(byId("alarm-risk", HTMLElement), this.risk(trouble));
