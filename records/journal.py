@@ -267,6 +267,11 @@ class JournalWriter:
         """How much of the memory for what waits is free, 0 to 1; 0 when packets are not taken any more."""
         return 0.0 if self._shut_us else 1 - self._waiting_bytes / self._waiting_bytes_max
 
+    @property
+    def left_behind(self) -> bool:
+        """Whether the recording goes on in a place where what was recorded before is not."""
+        return self._store.left_behind
+
     def go_on(self) -> tuple[int, int] | None:
         """Take packets again, everything that waited being stored; return from when to when none were taken, in
         milliseconds of the recording; None when they always were."""

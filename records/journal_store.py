@@ -85,6 +85,8 @@ class JournalStore:
         """When the recording began, by the segments found at the opening; 0 when there were none."""
         self.extra_rolls = 0
         """How many segments were begun here, beside those that were asked for."""
+        self.left_behind = False
+        """Whether it goes on where the segments before are not: they stayed on another volume, or are deleted."""
         self._directory = directory
         self._hearing_id = hearing_id
         self._sources = sources
@@ -296,6 +298,8 @@ class JournalStore:
             os.close(self._lock_fd)
             self._lock_fd = lock_fd
         self._cut_lost()
+        found = segment_paths(self._directory)
+        self.left_behind = self.number > (number_of(found[-1]) if found else 0)
         self._find_end()
         self._gone = False
         if not (self._unsaved and isinstance(self._unsaved[0], Roll)):

@@ -155,7 +155,11 @@ class JournalTrouble(msgspec.Struct, frozen=True, tag=True):
 
 
 class JournalMended(msgspec.Struct, frozen=True, tag=True):
-    """What waited is on the disk. `lost`: from when to when nothing was recorded, in milliseconds of the recording."""
+    """What waited is on the disk.
+
+    `lost`: from when to when nothing was recorded, in milliseconds of the recording; from 0 when it goes on in another
+    place, and what was recorded before is not there.
+    """
 
     hearing_id: str
     elapsed_ms: int

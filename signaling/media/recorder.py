@@ -66,6 +66,7 @@ class Recorder:
         self._troubled_s = 0.0
         self._filling: tuple[float, float] | None = None
         self._lost: tuple[int, int] | None = None
+        self._left_behind = False
         self._stopping = False
         self._woken = asyncio.Event()
         self._asked: list[asyncio.Future[str | None]] = []
@@ -227,6 +228,10 @@ class Recorder:
 
     def _go_on(self) -> None:
         """End the hole, if there is one."""
+        if self._journal.left_behind and not self._left_behind and self._trouble is not None:
+            # Whatever was on the disk before is not in this recording, until somebody brings it.
+            self._left_behind = True
+            self._lost = (0, self._trouble.saved_ms)
         hole = self._journal.go_on()
         if hole is None:
             return

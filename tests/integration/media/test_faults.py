@@ -204,6 +204,20 @@ async def test_a_hole_in_the_recording_is_told_and_stands_in_it(
     await plane.worker.stop()
 
 
+async def test_a_recording_that_goes_on_without_its_beginning_says_what_is_missing(tmp_path: Path) -> None:
+    directory = tmp_path / "journal"
+    plane = await open_plane(directory)
+    await plane.until(lambda: plane.of_kind(JournalFlushed), "saved once")
+    directory.rename(tmp_path / "away")
+    await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+    (trouble,) = [event for event in plane.events if isinstance(event, JournalTrouble)]
+    assert (trouble.error, directory.exists()) == ("disk_gone", False)
+    await plane.worker.record_again(HEARING)
+    (mended,) = [event for event in plane.events if isinstance(event, JournalMended)]
+    assert mended.lost == (0, trouble.saved_ms)
+    await plane.worker.stop()
+
+
 async def test_what_is_asked_of_nobody_is_refused_by_name(tmp_path: Path) -> None:
     plane = await open_plane(tmp_path)
     for asked, code in (

@@ -399,6 +399,7 @@ def test_a_directory_that_went_away_is_noticed_at_the_next_flush_and_gone_on_in_
     shutil.copytree(tmp_path / "away", tmp_path / "h1")  # another volume, with the same on it
     writer.write_packet(number, TEN_US + 2_000_000, b"after")
     writer.close()
+    assert not writer.left_behind
     assert packets(tmp_path / "h1") == [b"before", b"while it was away", b"after"]
     assert faults(tmp_path / "h1") == []
     with pytest.raises(JournalError, match="journal_closed"):
@@ -419,6 +420,7 @@ def test_a_directory_that_is_gone_for_good_is_made_anew_only_when_told_and_what_
         writer.flush()
     assert not (tmp_path / "h1").exists()
     writer.begin_anew()
+    assert writer.left_behind
     writer.close()
     assert packets(tmp_path / "h1") == [b"kept in memory"]
     assert [path.name for path in sorted((tmp_path / "h1").glob("*.jfj"))] == ["segment-000003.jfj"]
