@@ -59,7 +59,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Recess:
-    """The hearing rested between two moments of the recording: nothing was to be recorded, so that nothing is missing."""
+    """The hearing rested between two moments of the recording: nothing was to be recorded, so nothing is missing."""
 
     from_ms: int
     to_ms: int
@@ -88,7 +88,7 @@ class Survey:
 
 
 def with_recesses(found: Survey, recesses: Iterable[Recess]) -> Survey:
-    """Add what the journal's clear parts do not tell: when the hearing rested. What of a gap lies in a recess is none."""
+    """Add when the hearing rested, which the journal's clear parts do not tell. What of a gap lies in a recess is none."""
     known = tuple(recesses)
     gaps = found.gaps
     for recess in known:
