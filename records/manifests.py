@@ -88,7 +88,7 @@ class Survey:
 
 
 def with_recesses(found: Survey, recesses: Iterable[Recess]) -> Survey:
-    """Add when the hearing rested, which the journal's clear parts do not tell. What of a gap lies in a recess is none."""
+    """Add when the hearing rested, which the journal does not tell in clear. What of a gap lies in a recess is none."""
     known = tuple(recesses)
     gaps = found.gaps
     for recess in known:
