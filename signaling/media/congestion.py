@@ -25,7 +25,7 @@ _REFERENCE_US = 64_000
 _TICKS_A_SECOND = 1_000_000 // _TICK_US
 _TICKS_A_REFERENCE = _REFERENCE_US // _TICK_US
 REPORT_PACKETS_MAX = 1000
-"""More than 80 ms of anybody's packets; a longer jump of the numbers is a restart, not a loss."""
+"""More than 100 ms of anybody's packets; a longer jump of the numbers is a restart, not a loss."""
 
 
 def signed16(value: int) -> int:

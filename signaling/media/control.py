@@ -99,7 +99,6 @@ class Control:
 
     def ask(self, person: Participant, at: float) -> None:
         """Ask a sender for packets that are missing, and for a keyframe that is owed."""
-        person.downlink.weigh()
         for stream in person.streams.values():
             for piece in in_order(stream.missing_now(at), NACKS_A_MESSAGE_MAX):
                 person.link.send_rtcp(rtp.make_nack(stream.ssrc, piece))
@@ -107,7 +106,9 @@ class Control:
                 person.link.send_rtcp(rtp.make_pli(stream.ssrc))
 
     def give_feedback(self, at: float) -> None:
-        """Answer the senders' numbers and tell them what the others' lines carry. Every 80 ms."""
+        """Answer the senders' numbers and tell them what the others' lines carry. Every 100 ms."""
+        for person in self._exchange.people.values():
+            person.downlink.weigh()
         self._sparing.look(at)
         for person in self._exchange.people.values():
             if not person.link.connected or not person.streams:

@@ -30,7 +30,9 @@
 #define READ_MAX 64          /* datagrams a system call */
 #define PASS_MAX 512         /* datagrams of one socket before the others, and what waits, get their turn */
 #define SOCKETS_MAX 16
-#define REST_S 0.0024        /* after something came: then several datagrams are one piece of work */
+#define REST_S 0.0023        /* after something came: then several datagrams are one piece of work */
+#define REST_FEW_S 0.0027    /* when few come: carrying them takes no time that would add to it */
+#define FEW 20
 #define PATIENCE_S 0.015     /* how long reports and feedback may wait for others to be handed up with */
 #define HANDED_MAX 256
 #define HANDED_BYTES 262144
@@ -721,7 +723,7 @@ int express_wait(struct express *x, int elsewhere, double until)
         double left = until < 0 ? FOREVER : until - monotonic();
         if (left != FOREVER && left <= 0)
             return wait_for(rest, 1, 0) > 0;
-        double pause = came < PASS_MAX ? REST_S : 0; /* there is more: no time for rest */
+        double pause = came < FEW ? REST_FEW_S : came < PASS_MAX ? REST_S : 0; /* the last: there is more */
         int ready;
         if (came)
             ready = wait_for(rest, 1, left == FOREVER || left > pause ? pause : left);

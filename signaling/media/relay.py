@@ -381,7 +381,7 @@ class Hearing:
     # --- What comes round by itself
 
     def turn(self, at: float) -> None:
-        """Ask senders for what is missing, and give up silent links. Every 40 ms or so."""
+        """Ask senders for what is missing, and give up silent links. Every 50 ms or so."""
         self._lanes.place(self._exchange)
         for person in list(self._exchange.people.values()):
             if person.link.lost:
@@ -400,7 +400,7 @@ class Hearing:
             self._control.ask(person, at)
 
     def give_feedback(self, at: float) -> None:
-        """Tell senders how their packets arrive and what the receivers' lines carry. Every 80 ms."""
+        """Tell senders how their packets arrive and what the receivers' lines carry. Every 100 ms."""
         self._control.give_feedback(at)
         if any(person.has_thinned(at) for person in self._exchange.people.values()):
             self._exchange.settle()

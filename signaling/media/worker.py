@@ -26,7 +26,7 @@ __all__ = ["MediaSettings", "MediaWorker"]
 
 logger = logging.getLogger(__name__)
 
-TURN_S = 0.04
+TURN_S = 0.05
 FEEDBACK_TURNS = 2
 MEASURE_S = 1.0
 HEARINGS_AT_A_TIME = 8
