@@ -11,10 +11,10 @@ SECONDS ?= 20
 ROUNDS ?= 50
 INPUTS ?= 1000000
 
-.PHONY: crash-media help setup setup-dev demo demo-reset test check lint types directions bench-media bench-composite fuzz lock migration clean
+.PHONY: crash-media torture-browser help setup setup-dev demo demo-reset test check lint types directions bench-media bench-composite fuzz lock migration clean
 
 help: ## Say what can be done here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Make .venv and install what the program needs; quiet when there is nothing to do
 	@tools/setup run
@@ -31,6 +31,9 @@ demo-reset: ## Forget the demo's data; the next `make demo` starts over
 test: setup-dev lint types directions ## Everything: style, types, directions, unit, integration, browser
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/fuzz tests/integration
 	$(BIN)/pytest -q tests/browser
+
+torture-browser: setup-dev ## The browser tests that take too long for every run
+	$(BIN)/pytest -q -m long tests/browser
 
 check: lint types directions ## What takes under 30 seconds
 	$(BIN)/pytest -q tests/unit tests/architecture

@@ -124,6 +124,7 @@ def test_layers_are_sent_where_several_look_and_the_browser_can(server: Server, 
         assert firefox.evaluate(HOLDS, "video/VP8") == ["", "", ""]
 
 
+@pytest.mark.long
 def test_one_thin_line_of_three_costs_the_others_little_and_still_shows_motion(
     tmp_path: Path, playwright: Playwright, lively_camera: Clip, camera: Camera
 ) -> None:
