@@ -72,8 +72,18 @@ def payload_of(data: bytes, head: RtpHead) -> bytes:
 
 
 def extension_at(data: bytes, wanted: int) -> int:
-    """Return where the value of a one-byte header extension begins, or -1. The header must have been read."""
-    if data[0] == 0x90 and data[12:14] == b"\xbe\xde" and data[15] and data[16] >> 4 == wanted:
+    """Return where the value of a one-byte header extension begins, or -1. The header must have been read.
+
+    One too short for a transport-wide number is none: writing the number would reach into what follows.
+    """
+    shortest = 2 if wanted == TRANSPORT_WIDE_ID else 1
+    if (
+        data[0] == 0x90
+        and data[12:14] == b"\xbe\xde"
+        and data[15]
+        and data[16] >> 4 == wanted
+        and data[16] & 0x0F >= shortest - 1
+    ):
         # The first element, no sources named: nearly always.
         return 17 if (data[16] & 0x0F) + 2 <= 4 * data[15] else -1
     if not data[0] & 0x10:
@@ -91,7 +101,7 @@ def extension_at(data: bytes, wanted: int) -> int:
         size = (head & 0x0F) + 1
         if position + 1 + size > end:
             return -1
-        if head >> 4 == wanted:
+        if head >> 4 == wanted and size >= shortest:
             return position + 1
         position += 1 + size
     return -1

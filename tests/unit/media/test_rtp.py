@@ -208,3 +208,13 @@ def test_feedback_tells_every_arrival_and_every_loss(first: int, gaps: list[tupl
             offset = arrivals[number] - arrival_us if offset is None else offset
             assert abs(arrivals[number] - arrival_us - offset) <= 300
     assert set(arrivals) <= set(told)
+
+
+def test_an_extension_too_short_for_a_transport_wide_number_is_not_written_over() -> None:
+    for extensions in ("00000000109f30ff", "30ff000000000000"):
+        data = bytes.fromhex("9063000700015f9000003333bede0002" + extensions + "00112233")
+        head = rtp.read_head(data)
+        assert head is not None
+        assert rtp.extension_at(data, rtp.TRANSPORT_WIDE_ID) == -1
+        written = rtp.with_transport_number(data, 0xABCD, -1)
+        assert written.endswith(bytes.fromhex("00112233"))
