@@ -243,9 +243,16 @@ class House:
 
     async def events(self, *, code: str | None = None) -> list[str]:
         """Return the trail's events in their order; with `code`, only what was refused with it."""
-        async with self.database.read() as db:
-            entries = list(await db.scalars(select(TrailEntry).order_by(TrailEntry.sequence)))
+        entries = await self._trail()
         return [entry.event for entry in entries if code is None or json.loads(entry.details).get("code") == code]
+
+    async def deeds(self) -> list[str]:
+        """Return what people did, in its order: the trail without what the house does by itself, in its own time."""
+        return [entry.event for entry in await self._trail() if entry.actor_kind != ActorKind.SYSTEM]
+
+    async def _trail(self) -> list[TrailEntry]:
+        async with self.database.read() as db:
+            return list(await db.scalars(select(TrailEntry).order_by(TrailEntry.sequence)))
 
     async def actor(self, user_name: str) -> Actor:
         """Return a member of staff as use cases know them."""

@@ -94,9 +94,9 @@ def _forms() -> Iterator[Route]:
 async def test_nothing_changes_without_the_token_of_ones_own_browser(house: House) -> None:
     paths = await _paths(house, await house.drafted())
     other = await house.visitor().token()
-    before = len(await house.events())
+    before = len(await house.deeds())
     everybody = {name: await house.staff(name) for name in (*STAFF, "zhou")} | {"gao": await house.gao_again()}
-    signed_in = len(await house.events())
+    signed_in = len(await house.deeds())
     tried = 0
     for route in _forms():
         path = route.path.format(**paths)
@@ -111,7 +111,7 @@ async def test_nothing_changes_without_the_token_of_ones_own_browser(house: Hous
                 assert (form.refused, script.refused) == ("form_expired", "form_expired"), (who, path, token)
                 tried += 1
     assert tried > 50
-    assert set((await house.events())[signed_in:]) <= {"RequestRefused"}
+    assert set((await house.deeds())[signed_in:]) <= {"RequestRefused"}
     assert signed_in > before
 
 
@@ -142,7 +142,7 @@ async def test_another_office_reaches_nothing_of_ours(house: House) -> None:
     await house.employ("yang", *STAFF.values(), elsewhere=True)
     yang = await house.staff("yang")
     session, case = f"/sessions/{house.session_id}", f"/cases/{house.case_id}"
-    before = len(await house.events())
+    before = len(await house.deeds())
     for path in ("/today", "/cases", "/payments"):
         page = unescape((await yang.get(path)).text)
         assert "高秀兰" not in page
@@ -189,7 +189,7 @@ async def test_another_office_reaches_nothing_of_ours(house: House) -> None:
         answer = await yang.send(path, body)
         assert 400 <= answer.status < 500, (path, answer.status)
         assert answer.refused, path
-    assert set((await house.events())[before:]) == {"RequestRefused"}, "nothing changed"
+    assert set((await house.deeds())[before:]) == {"RequestRefused"}, "nothing changed"
     assert (await house.release(await house.staff("zhou"), batch)).status == 303, "and the batch is as it was"
 
 

@@ -153,7 +153,7 @@ async def test_every_view_and_every_download_leaves_one_entry(sqlite_template: P
         house.clock.advance(13 * 3600)
         await (again := house.visitor()).signs_in("wang")
         await again.ask("GET", f"{base}/composite.mp4", headers={"Range": "bytes=10-"})
-        assert (await house.events())[-1] == "RecordingDownloaded", "another day is another download"
+        assert (await house.deeds())[-1] == "RecordingDownloaded", "another day is another download"
 
 
 async def test_whoever_has_no_part_in_the_hearing_gets_nothing(sqlite_template: Path, tmp_path: Path) -> None:
