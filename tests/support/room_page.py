@@ -29,8 +29,9 @@ PEOPLE: People = {
 }
 Message = dict[str, Any]
 TIMEOUT_S = 15.0
-SETTINGS = HubSettings(farewell_s=0.05)
-"""Pages here read only while they wait for something, so that farewells often go unanswered."""
+SETTINGS = HubSettings(farewell_s=0.05, still_timeout_s=30.0)
+"""Pages here read only while they wait for something, so that farewells often go unanswered. A still waits for a camera
+that is played by a machine with other things to do."""
 
 
 class Page:

@@ -1,9 +1,11 @@
 """What a broken or hostile page gets, and that nobody else notices."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
+from aiohttp import ClientConnectionError
 
 from signaling.connection import OUTGOING_MESSAGES, Connection
 from signaling.messages import FRAME_BYTES, Refused, RoomShown, Saved
@@ -33,7 +35,8 @@ async def test_a_frame_over_the_limit_ends_the_connection(house: House, record: 
 
 async def test_a_frame_too_large_to_read_ends_the_connection(house: House, record: MemoryProceedings) -> None:
     li, gao = await begin(house)
-    await gao.say_raw("x" * (2 << 20))
+    with contextlib.suppress(ClientConnectionError):  # it may be cut off before all of it is sent
+        await gao.say_raw("x" * (2 << 20))
     assert (await gao.closed())[1] in (1009, 1006)
     await li.sees("gao", present=False)
     await record.until("left", "gao", "too_large")
