@@ -63,17 +63,21 @@ class Control:
             sender = self._exchange.sender_to(person, block.ssrc)
             if sender is None or self._exchange.silenced(sender.streams[block.ssrc]):
                 continue
+            stream = sender.streams[block.ssrc]
+            thinned = person.thinned.get(block.ssrc)
             person.report_came_back(block.last_report, block.delay, at)
-            person.loss_down_pct = 0.5 * person.loss_down_pct + 0.5 * block.fraction_lost / 2.56
-            if sender.streams[block.ssrc].kind == "audio":
+            silence = person.reports_silence(stream, block.highest + (thinned.withheld if thinned else 0))
+            if not silence:
+                person.loss_down_pct = 0.5 * person.loss_down_pct + 0.5 * block.fraction_lost / 2.56
+            if stream.kind == "audio":
                 # Of sound only: the pieces of a picture share a time stamp, so that their jitter says little.
                 jitter_ms = 1000 * block.jitter / CODECS[OPUS].clock_rate
                 person.jitter_heard_ms[block.ssrc] = min(jitter_ms, JITTER_MS_MAX)
             # What is mended from here is no business of the sender's: a browser that is told of it sends less.
-            mended = person.takes_repairs(sender.streams[block.ssrc])
-            told = rtp.without_loss(block.data) if mended else block.data
-            if block.ssrc in person.thinned:
-                told = person.thinned[block.ssrc].receiver_report(told)
+            mended = person.takes_repairs(stream)
+            told = rtp.without_loss(block.data) if mended or silence else block.data
+            if thinned is not None:
+                told = thinned.receiver_report(told)
             sender.link.send_rtcp(rtp.make_receiver_report(reporter, [told]))
 
     def _asked_again(self, person: Participant, part: rtp.RtcpPart, at: float) -> None:

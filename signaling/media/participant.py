@@ -73,6 +73,8 @@ class Participant:
         self.loss_down_pct = 0.0
         self.jitter_heard_ms: dict[int, float] = {}
         """How unevenly each stream of sound arrives here, by SSRC, as its receiver last reported it."""
+        self._silences: dict[int, int] = {}
+        """By SSRC, which of a stream's silences (`Stream.silences`) its reports have left behind."""
         self.capped_bps: float | None = None
         self.capped_at = 0.0
         self.keyframes_again_at: float | None = None
@@ -296,6 +298,18 @@ class Participant:
         self._reports[middle] = at
         if len(self._reports) > REPORTS_KEPT:
             del self._reports[next(iter(self._reports))]
+
+    def reports_silence(self, stream: Stream, highest: int) -> bool:
+        """Tell whether a report of a stream, up to the sender's number `highest`, takes a silence for a loss.
+
+        Whoever was muted, or in a recess, went on numbering what nobody got. So does every report until one comes whose
+        predecessor has heard of what came after (RFC 3550 section 6.4.1: the fraction is of what came between the two).
+        """
+        if self._silences.get(stream.ssrc, 0) == stream.silences:
+            return False
+        if not stream.is_too_late(highest & 0xFFFF):
+            self._silences[stream.ssrc] = stream.silences
+        return True
 
     def report_came_back(self, middle: int, delay: int, at: float) -> None:
         """Measure the way to the seat and back from a report block (RFC 3550 section 6.4.1)."""

@@ -164,6 +164,7 @@ class ReportBlock(NamedTuple):
 
     ssrc: int
     fraction_lost: int
+    highest: int
     jitter: int
     last_report: int
     delay: int
@@ -190,8 +191,9 @@ def read_reports(part: RtcpPart) -> list[ReportBlock]:
         if position + 24 > len(part.data):
             break
         ssrc, lost = struct.unpack_from(">IB", part.data, position)
-        jitter, last_report, delay = struct.unpack_from(">III", part.data, position + 12)
-        blocks.append(ReportBlock(ssrc, lost, jitter, last_report, delay, part.data[position : position + 24]))
+        highest, jitter, last_report, delay = struct.unpack_from(">IIII", part.data, position + 8)
+        block = part.data[position : position + 24]
+        blocks.append(ReportBlock(ssrc, lost, highest, jitter, last_report, delay, block))
         position += 24
     return blocks
 

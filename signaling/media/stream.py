@@ -70,6 +70,8 @@ class Stream:
         self._turned_at = -1e9
         self.flow = FlowState(ssrc=ssrc, highest=-1, keyframe_at=-1.0)
         self._missing: dict[int, _Missing] = {}
+        self.silences = 0
+        """How often it began anew."""
         self._too_late = -1
         """Up to which number (see `FlowState.highest`) nothing is taken any more."""
         sizes = (HISTORY_MAX, SLOT_BYTES) if kind == "video" else (HISTORY_SOUND_MAX, SLOT_SOUND_BYTES)
@@ -128,6 +130,7 @@ class Stream:
         """Forget what came so far: it is not asked for, not sent again, and what of it still comes is too late."""
         self._missing.clear()
         self._history.forget()
+        self.silences += 1
         self._too_late = self.flow.highest
 
     def is_too_late(self, sequence: int) -> bool:
