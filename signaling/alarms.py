@@ -3,13 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from signaling.effects import (
-    Effect,
-    OpenMedia,
-    RecordAgain,
-    RecordInterruption,
-    RecordTrouble,
-)
+from signaling.effects import Effect, OpenMedia, RecordAgain, RecordInterruption, RecordTrouble
 from signaling.state import Place, Room
 from signaling.steps import Decision, journal, refuse, show
 from signaling.trouble import Interruption, RecordingMended, RecordingTroubled, Span, Trouble, joined

@@ -17,7 +17,7 @@ from signaling.messages import (
     decode,
 )
 from signaling.ports import Seated
-from signaling.runner import HubSettings
+from signaling.settings import HubSettings
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import assert_never
 from records.clock import Clock, SystemClock
 from signaling.closing import CloseReason
 from signaling.connection import Connection
-from signaling.effects import (
+from signaling.events import (
     ConnectionClosed,
     Drained,
     Entered,
@@ -44,7 +44,8 @@ from signaling.media.events import (
 )
 from signaling.messages import FromClient, Json, LinkStats, Person
 from signaling.ports import MediaPlane, Ports, Seated
-from signaling.runner import HubSettings, RoomRunner
+from signaling.runner import RoomRunner
+from signaling.settings import HubSettings
 from signaling.state import person
 from signaling.trouble import RecordingMended, RecordingTroubled
 
@@ -161,7 +162,7 @@ class Hub:
             await runner.run()
         except Exception as error:
             # A defect of ours: an exception that left here would take every other room down with it.
-            runner.log_error("run", error)
+            runner.log.failed("run", error)
             runner.turn_away(CloseReason.SERVER_RESTARTING)
         finally:
             del self._rooms[runner.hearing_id], self._tasks[runner.hearing_id]

@@ -10,15 +10,14 @@ from signaling.effects import (
     CloseConnection,
     Effect,
     EndSession,
-    Received,
     RecordAdmission,
     RecordRefusal,
     RecordSendingBack,
     RecordWord,
-    SeatAdmitted,
     SetMuted,
     TakeAnswer,
 )
+from signaling.events import Received, SeatAdmitted
 from signaling.lines import Line
 from signaling.messages import (
     Admit,

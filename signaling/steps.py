@@ -12,11 +12,11 @@ from signaling.effects import (
     RecordDeparture,
     RecordLines,
     RemoveFromMedia,
-    SeatAdmitted,
     SendTo,
     StartSession,
     WriteJournal,
 )
+from signaling.events import SeatAdmitted
 from signaling.messages import FromServer, Json, Refused
 from signaling.state import Place, Room, snapshot
 

@@ -22,7 +22,7 @@ from signaling.closing import CloseReason
 from signaling.hub import Hub
 from signaling.media.events import MediaSettings
 from signaling.media.pool import MediaPool
-from signaling.runner import HubSettings
+from signaling.settings import HubSettings
 from web.bridges import RecordedJournals, ports_for
 from web.composites import LEASE_S, MAKE_COMPOSITE, Composer
 from web.jobs import handlers_for, seal_what_waits

@@ -12,7 +12,7 @@ from records.ids import new_id
 from signaling import endpoint
 from signaling.hub import Hub
 from signaling.ports import MediaPlane, Ports, Seated
-from signaling.runner import HubSettings
+from signaling.settings import HubSettings
 
 EVERYTHING = frozenset(
     {"publish", "enter_freely", "admit", "send_back", "mute_others", "prompt", "pause", "take_still", "end", "word"}

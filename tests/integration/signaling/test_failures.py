@@ -15,7 +15,7 @@ from records.journal_reading import JournalFault, SegmentStart
 from records.refusals import Refusal
 from signaling import runner
 from signaling.closing import CloseReason, Departure
-from signaling.effects import ConnectionClosed, Drained, Event, LinkStood, Received
+from signaling.events import ConnectionClosed, Drained, Event, LinkStood, Received
 from signaling.media.events import (
     HearingLost,
     HearingMoved,

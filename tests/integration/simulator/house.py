@@ -24,7 +24,7 @@ from signaling.hub import Hub
 from signaling.media.events import MediaSettings
 from signaling.media.pool import MediaPool
 from signaling.ports import Ports, Seated
-from signaling.runner import HubSettings
+from signaling.settings import HubSettings
 from tests.support.media_fake import FolderJournals, MemoryProceedings
 from tests.support.room_page import EVERYTHING, VISITOR
 
