@@ -25,7 +25,14 @@ from records.clock import SteadyClock
 from records.journal import WAITING_BYTES, JournalWriter, Packet, Source, read_journal
 from signaling.media.codecs import REPAIRED
 from signaling.media.congestion import signed16
-from signaling.media.events import LinkConnected, MediaEvent, MediaRefused, MediaSettings, OfferReady
+from signaling.media.events import (
+    LinkConnected,
+    MediaEvent,
+    MediaRefused,
+    MediaSettings,
+    OfferReady,
+    StatsMeasured,
+)
 from signaling.media.express import LIBRARY
 from signaling.media.rtp import is_rtcp
 from signaling.media.worker import MediaWorker
@@ -103,6 +110,29 @@ class Plane:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError(f"did not happen in {timeout_s} s: {why}; drops {dict(self.worker.drops)}")
+
+    async def until_seconds_bring_nothing(self, count: Callable[[], int], why: str) -> None:
+        """Wait until something that is counted has not changed over two measured seconds: what was on its way, or was
+        being decoded, may come first."""
+        for _ in range(20):
+            before = count()
+            await self.seconds_measured(2)
+            if count() == before:
+                return
+        raise AssertionError(f"goes on and on: {why}")
+
+    async def seconds_measured(self, count: int) -> None:
+        """Wait until so many seconds more have been measured."""
+        enough = len(self.of_kind(StatsMeasured)) + count
+        await self.until(lambda: len(self.of_kind(StatsMeasured)) >= enough, "seconds go by")
+
+    async def until_nothing_is_missing(self) -> None:
+        """Wait until the relay has everything of everybody's streams, from where nothing more is lost."""
+        people = self.worker._hearings[HEARING]._exchange.people.values()
+        await self.until(
+            lambda: not any(stream._missing for person in people for stream in person.streams.values()),
+            "all that was lost came again",
+        )
 
     def of_kind(self, kind: type, seat_id: str | None = None) -> list[MediaEvent]:
         """Return the events of a kind, of one seat if given."""

@@ -16,6 +16,7 @@ from aiortc.rtp import RtpPacket, unwrap_rtx
 
 from records.clock import SteadyClock
 from records.journal import JournalError, JournalFault, JournalWriter, read_journal
+from signaling.media import recorder
 from signaling.media.codecs import OPUS, VP8
 from signaling.media.events import (
     JournalFlushed,
@@ -58,6 +59,20 @@ def every(count: int) -> Callable[[bytes], bool]:
     return lost
 
 
+def worst_loss_pct(plane: Plane, *seats: str) -> float:
+    """Return the highest loss told so far of somebody's line, or of one of these seats'."""
+    figures = [event.people for event in plane.events if isinstance(event, StatsMeasured)]
+    told = [line.loss_pct for people in figures for seat, line in people.items() if not seats or seat in seats]
+    return max(told, default=0.0)
+
+
+async def see_each_other(plane: Plane, one: Peer, other: Peer) -> bool:
+    """Wait until two see each other: whatever is lost of a stream before it begins is missed by nobody."""
+    for peer, far in ((one, other), (other, one)):
+        await plane.until(lambda peer=peer, far=far: len(peer.pictures.get(far.seat_id, [])) > 2, "they see each other")
+    return True
+
+
 async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
     way: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,17 +91,15 @@ async def test_a_lossy_uplink_is_mended_and_the_journal_has_every_packet(
         await host.join()
         await applicant.join()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
+        # Both speak in step, so that it may be nearly always the same one of them who loses.
+        await plane.until(lambda: worst_loss_pct(plane) > 3, "the loss is told")
+        lose(monkeypatch, up=lambda data: False)
+        await plane.until_nothing_is_missing()
     await plane.worker.close_hearing(HEARING)
-    figures = [event.people for event in plane.events if isinstance(event, StatsMeasured)]
-    # Both speak in step, so that it may be nearly always the same one of them who loses.
-    assert max(person.loss_pct for people in figures for person in people.values()) > 3
     assert len(dropped) > 10
     numbers = video_numbers(plane.directory, "applicant")
-    first, last = min(numbers), max(numbers)
-    assert last - first < 1000
-    # The very last may still have been asked for when the camera went.
-    missing = set(range(first, last - 5)) - numbers
-    assert missing == set()
+    assert max(numbers) - min(numbers) < 1000
+    assert set(range(min(numbers), max(numbers))) - numbers == set()
 
 
 async def test_what_comes_after_all_once_it_was_sent_again_goes_to_nobody_a_second_time(
@@ -95,7 +108,6 @@ async def test_what_comes_after_all_once_it_was_sent_again_goes_to_nobody_a_seco
     plane = way
     late = every(5)
     held: list[tuple[StunProtocol, bytes, tuple[str, int]]] = []
-    after_all: list[tuple[StunProtocol, bytes, tuple[str, int]]] = []
     went = Counter[tuple[int, int]]()
     send = StunProtocol.send_data
 
@@ -105,8 +117,7 @@ async def test_what_comes_after_all_once_it_was_sent_again_goes_to_nobody_a_seco
             return
         held.append((self, data, address))
         if len(held) > 3:
-            after_all.append(held.pop(0))
-            await send(*after_all[-1])
+            await send(*held.pop(0))
 
     def watch(data: bytes) -> bool:
         head = read_head(data) if 127 < data[0] < 192 and not is_rtcp(data) else None
@@ -119,11 +130,10 @@ async def test_what_comes_after_all_once_it_was_sent_again_goes_to_nobody_a_seco
     async with Peer(plane, "host", camera=False) as host, Peer(plane, "applicant", shade=180) as applicant:
         await host.join()
         await applicant.join()
-        await plane.until(lambda: len(after_all) > 8, "packets came after all")
+        await plane.until(lambda: plane.worker.drops["rtp_again"] > 3, "packets came after all, too late")
         host.pictures.clear()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 10, "host sees applicant")
     assert set(went.values()) == {1}
-    assert plane.worker.drops["rtp_again"] > 3
 
 
 async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
@@ -136,6 +146,7 @@ async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
     mended: set[tuple[int, int]] = set()
     contents: dict[tuple[int, int], set[bytes]] = {}
     types: dict[int, set[int]] = {}
+    losing = False
 
     def loses(data: bytes) -> bool:
         if not 127 < data[0] < 192 or is_rtcp(data):
@@ -144,7 +155,7 @@ async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
         assert head is not None
         contents.setdefault((head.ssrc, head.sequence), set()).add(data)
         types.setdefault(head.ssrc, set()).add(head.payload_type)
-        if head.payload_type == VP8 and lost(data):
+        if losing and head.payload_type == VP8 and lost(data):
             dropped.add((head.ssrc, head.sequence))
             return True
         return False
@@ -159,18 +170,16 @@ async def test_a_lossy_downlink_is_mended_by_repair_packets_of_the_relays_own(
     async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
         await host.join()
         await applicant.join()
-        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
+        losing = await see_each_other(plane, host, applicant)
+        await plane.until(lambda: len(dropped) > 10, "enough is lost")
+        # That the host's line loses is told to everybody, and no reason for the applicant to send less: it was mended.
+        await plane.until(lambda: worst_loss_pct(plane, "host") > 3, "the loss is told")
         assert applicant.pc is not None
         camera = next(one for one in applicant.pc.getSenders() if isinstance(one.track, MovingPicture))
         told = [each for each in (await camera.getStats()).values() if each.type == "remote-inbound-rtp"]
-    # That the host's line loses is told to everybody, and no reason for the applicant to send less: it was mended.
-    losses = [event.people["host"].loss_pct for event in plane.events if isinstance(event, StatsMeasured)]
-    assert max(losses) > 3
-    assert [each.packetsLost for each in told] == [0]
-    # The very last may still have been asked for when the camera went.
-    assert len(dropped) > 10
-    assert len(dropped - mended) <= 4
-    assert mended <= dropped
+        assert [each.packetsLost for each in told] == [0]
+        losing = False
+        await plane.until(lambda: mended == dropped, "all that was lost came again")
     assert sorted(types.values(), key=min) == [{VP8}, {VP8}, {VP8 + 1}, {VP8 + 1}, {OPUS}, {OPUS}]
     # No SRTP index has two contents: GCM would be broken.
     assert {len(each) for each in contents.values()} == {1}
@@ -183,6 +192,7 @@ async def test_who_takes_no_repair_packets_gets_what_was_lost_as_it_was(
     lost = every(5)
     dropped: set[tuple[int, int]] = set()
     came: dict[tuple[int, int], list[bytes]] = {}
+    losing = False
 
     def loses(data: bytes) -> bool:
         head = read_head(data) if 127 < data[0] < 192 and not is_rtcp(data) else None
@@ -190,7 +200,7 @@ async def test_who_takes_no_repair_packets_gets_what_was_lost_as_it_was(
             return False
         index = (head.ssrc, head.sequence)
         came.setdefault(index, []).append(data)
-        if head.payload_type == VP8 and came[index] == [data] and lost(data):
+        if losing and head.payload_type == VP8 and came[index] == [data] and lost(data):
             dropped.add(index)
             return True
         return False
@@ -202,10 +212,10 @@ async def test_who_takes_no_repair_packets_gets_what_was_lost_as_it_was(
     ):
         await host.join()
         await applicant.join()
-        await plane.until(lambda: len(host.pictures.get("applicant", [])) > 60, "host sees applicant")
-    assert len(dropped) > 10
-    # The very last may still have been asked for when the camera went.
-    assert sum(len(came[index]) == 1 for index in dropped) <= 4
+        losing = await see_each_other(plane, host, applicant)
+        await plane.until(lambda: len(dropped) > 10, "enough is lost")
+        losing = False
+        await plane.until(lambda: all(len(came[index]) > 1 for index in dropped), "all that was lost came again")
     # What is sent again is the same to the last bit: no SRTP index with two contents.
     assert {len(set(each)) for each in came.values()} == {1}
 
@@ -218,7 +228,8 @@ async def test_hostile_datagrams_change_nothing_for_those_in_the_hearing(plane: 
             for index in range(500):
                 kind = (b"\x80", b"\x16", b"\x00", b"\xff")[index % 4]
                 stranger.sendto(kind + os.urandom(index % 1400), ("127.0.0.1", plane.worker.port))
-        await plane.until(lambda: sum(plane.worker.drops.values()) >= 500, "counted")
+                if index % 50 == 49:  # more at once might not fit the port's buffer
+                    await plane.until(lambda sent=index: sum(plane.worker.drops.values()) > sent, "counted")
         host.pictures.clear()
         await plane.until(lambda: len(host.pictures.get("applicant", [])) > 10, "host still sees applicant")
         assert plane.of_kind(LinkLost) == []
@@ -243,9 +254,9 @@ async def test_after_a_restart_the_recording_goes_on_and_plays_as_one(tmp_path: 
             await applicant.join()
             await plane.until(lambda: len(host.pictures.get("applicant", [])) > 30, "host sees applicant")
             await plane.until(lambda: host.sounds.get("applicant", 0) > 30, "host hears applicant")
-            ended_at = plane.worker.position(HEARING)
-            assert ended_at is not None
-            ends.append(ended_at.elapsed_ms / 1000)
+        ended_at = plane.worker.position(HEARING)
+        assert ended_at is not None
+        ends.append(ended_at.elapsed_ms / 1000)
         await plane.worker.stop()
     files = {made.seat_id: made for made in remux(directory, tmp_path / "playback")}
     assert set(files) == {"host", "applicant"}
@@ -262,6 +273,7 @@ async def test_after_a_restart_the_recording_goes_on_and_plays_as_one(tmp_path: 
 async def test_a_disk_that_refuses_is_told_and_nothing_is_lost_when_it_comes_back(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recorder, "SLOW_S", 60.0)  # only full, however slow this machine is
     async with Peer(plane, "host") as host:
         await host.join()
         await plane.until(lambda: plane.of_kind(JournalFlushed), "saved once")
@@ -269,14 +281,14 @@ async def test_a_disk_that_refuses_is_told_and_nothing_is_lost_when_it_comes_bac
         def refuse(fd: int, data: bytes) -> int:
             raise OSError(errno.ENOSPC, "no space")
 
-        monkeypatch.setattr(os, "write", refuse)
-        await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
-        with pytest.raises(MediaRefused, match="disk_full"):
-            await plane.worker.record_again(HEARING)
-        monkeypatch.undo()
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "write", refuse)
+            await plane.until(lambda: plane.of_kind(JournalTrouble), "trouble told")
+            with pytest.raises(MediaRefused, match="disk_full"):
+                await plane.worker.record_again(HEARING)
         await plane.worker.record_again(HEARING)
         assert [event.lost for event in plane.events if isinstance(event, JournalMended)] == [None]
-    assert [event.error for event in plane.events if isinstance(event, JournalTrouble)] == ["disk_full"]
+    assert {event.error for event in plane.events if isinstance(event, JournalTrouble)} == {"disk_full"}
     await plane.worker.close_hearing(HEARING)
     assert not any(isinstance(record, JournalFault) for record in read_journal(plane.directory))
 
@@ -299,9 +311,7 @@ async def test_a_disk_that_hangs_is_told_and_the_relay_goes_on(plane: Plane, mon
             await plane.until(lambda: len(host.pictures.get("applicant", [])) > 10, "host still sees applicant")
     finally:
         back.set()
-    (trouble,) = plane.of_kind(JournalTrouble)
-    assert isinstance(trouble, JournalTrouble)
-    assert trouble.error == "disk_slow"
+    assert {event.error for event in plane.events if isinstance(event, JournalTrouble)} == {"disk_slow"}
     await plane.worker.record_again(HEARING)
     assert plane.of_kind(JournalMended)
 
