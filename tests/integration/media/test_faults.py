@@ -26,6 +26,7 @@ from signaling.media.port import Port
 from signaling.media.worker import MediaWorker
 from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
 
+
 @pytest.fixture(autouse=True)
 def only_what_a_test_does_to_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with much else to do is no slow disk."""
