@@ -24,8 +24,9 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from records import sqlite_driver
+from records import postgresql_driver, sqlite_driver
 from records.chain import Json
+from records.endings import carry_out
 from records.personal import PersonalData
 from records.refusals import Refusal
 
@@ -221,9 +222,35 @@ def create_engine(url: str, *, lock_wait_s: float | None = None) -> AsyncEngine:
             max_overflow=8,
             pool_timeout=30,
             pool_pre_ping=True,
-            connect_args={"server_settings": settings},
+            connect_args={"server_settings": settings, "async_creator_fn": postgresql_driver.connect},
         )
     raise ValueError(f"unknown database: {dialect}")
+
+
+@asynccontextmanager
+async def _closed_at_the_end(db: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Undo what was not committed and let the connection go, whoever is stopped meanwhile, and however often.
+
+    A server that stops cancels everybody, also the task in which we close: what was not closed then is torn off.
+    """
+    try:
+        yield db
+    finally:
+        transaction = db.sync_session.get_transaction()
+        held = transaction.connections if transaction is not None else ()
+        try:
+            await carry_out(db.close())
+        finally:
+            for connection in held:
+                _tear_off(connection)
+
+
+def _tear_off(connection: Connection) -> None:
+    """Give up a connection at once, without waiting for anything; nothing when it was given back."""
+    if connection.closed:
+        return
+    connection.invalidate()
+    connection.close()
 
 
 class Database:
@@ -261,7 +288,9 @@ class Database:
                 await self._take_turn()
                 stack.callback(self._turn.release)
             try:
-                yield await stack.enter_async_context(self._write.begin())
+                db = await stack.enter_async_context(_closed_at_the_end(self._write()))
+                yield db
+                await carry_out(db.commit())
             except DBAPIError as error:
                 if _is_busy(error):
                     raise Refusal("database_busy") from error
@@ -276,12 +305,7 @@ class Database:
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open one consistent view of the database; what is changed in it is never kept."""
-        return self._look()
-
-    @asynccontextmanager
-    async def _look(self) -> AsyncIterator[AsyncSession]:
-        async with self._read() as db:
-            yield db
+        return _closed_at_the_end(self._read())
 
     async def dispose(self) -> None:
         """Close every connection."""

@@ -1,9 +1,11 @@
 """Whoever is stopped in the middle of a transaction, even twice, leaves no lock, no connection and no task behind."""
 
 import asyncio
+import gc
+import itertools
 import random
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 
 import pytest
 import pytest_asyncio
@@ -16,7 +18,6 @@ from records.personal import PersonalData
 from sessions.tables import Office
 from tests.support.database import PERSONAL_KEY
 
-ROUNDS = 60
 LETTERS = 30
 SEED = 20261125
 
@@ -41,9 +42,10 @@ async def write(database: Database, name: str) -> None:
         db.add(office(name))
         await db.flush()
         await db.scalars(select(Office.name))
+        db.add(office(f"{name}-too"))
 
 
-async def read(database: Database) -> None:
+async def read(database: Database, _name: str) -> None:
     async with database.read() as db:
         await db.scalars(select(Office.name))
         await db.scalars(select(Office.id))
@@ -69,21 +71,117 @@ async def stop_twice(task: asyncio.Task[None], dice: random.Random) -> None:
         task.cancel()
 
 
-async def test_those_who_are_stopped_twice_at_any_moment_leave_nothing_behind(database: Database) -> None:
-    dice = random.Random(SEED)
-    for turn in range(ROUNDS):
-        work: list[Coroutine[object, object, None]] = [
-            write(database, f"{turn}-a"),
-            read(database),
-            write(database, f"{turn}-b"),
-        ]
-        async with asyncio.TaskGroup() as group:
-            for each in work:
-                await stop_twice(group.create_task(each), dice)
-        await write(database, f"{turn}-after")
+class Watched(Coroutine[object, object, None]):
+    """A coroutine that says so whenever it waits for something."""
+
+    def __init__(self, work: Coroutine[object, object, None], waits: Callable[[], None]) -> None:
+        self._work = work
+        self._waits = waits
+
+    def send(self, value: object) -> object:
+        """Go on; come back when it waits."""
+        waited_for = self._work.send(value)
+        self._waits()
+        return waited_for
+
+    def throw(self, *error: object) -> object:
+        """Raise in it; come back when it waits all the same."""
+        waited_for = self._work.throw(*error)  # type: ignore[call-overload]
+        self._waits()
+        return waited_for
+
+    def close(self) -> None:
+        """Give it up."""
+        self._work.close()
+
+    def __await__(self) -> Generator[object, object, None]:
+        raise TypeError("it runs as a task")
+
+
+class Stopper:
+    """Runs something and cancels it where it waits for the `place`th time, there and at the waits after it.
+
+    `everybody`: as a server that stops does, every task that the work has begun, too.
+    """
+
+    def __init__(self, place: int, times: int, *, everybody: bool) -> None:
+        self._at = range(place, place + times)
+        self._everybody = everybody
+        self._waits = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def reached(self) -> bool:
+        """Whether it came as far as that."""
+        return self._waits in self._at or self._waits >= self._at.stop
+
+    async def run(self, work: Coroutine[object, object, None]) -> BaseException | None:
+        """Run it; return what it raised."""
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(self._task)
+        try:
+            self._tasks.append(asyncio.Task(Watched(work, self._waited), loop=loop))
+            return (await asyncio.gather(self._tasks[0], return_exceptions=True))[0]
+        finally:
+            loop.set_task_factory(None)
+
+    def _task(self, loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        self._tasks.append(asyncio.Task(Watched(work, self._waited), loop=loop))
+        return self._tasks[-1]
+
+    def _waited(self) -> None:
+        self._waits += 1
+        if self._waits in self._at:
+            for task in self._tasks if self._everybody else self._tasks[:1]:
+                task.cancel()
+
+
+async def stopped_at_every_place(
+    database: Database, work: Callable[[Database, str], Coroutine[object, object, None]], *, times: int, everybody: bool
+) -> int:
+    """Stop it where it waits first, then where it waits next, to its end; return in how many places that was."""
+    for place in itertools.count(1):
+        name = f"{work.__name__}-{times}-{everybody}-{place}"
+        stopper = Stopper(place, times, everybody=everybody)
+        raised = await stopper.run(work(database, name))
+        assert raised is None or isinstance(raised, asyncio.CancelledError), (name, raised)
         await others_end()
-    assert {f"{turn}-after" for turn in range(ROUNDS)} <= await names(database)
-    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        assert database.engine.pool.checkedout() == 0, name  # type: ignore[attr-defined]
+        async with database.begin() as db:  # the lock is free
+            kept = set(await db.scalars(select(Office.name).where(Office.name.startswith(name))))
+        assert kept in (set(), {name, f"{name}-too"}), name
+        if not stopper.reached:
+            return place - 1
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["alone", "with-everybody"])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_one_who_is_stopped_wherever_it_waits_keeps_all_or_nothing_and_no_lock(
+    database: Database, times: int, everybody: bool
+) -> None:
+    assert await stopped_at_every_place(database, write, times=times, everybody=everybody) >= 6
+    if times == 1:
+        assert await stopped_at_every_place(database, read, times=times, everybody=everybody) >= 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_one_who_is_stopped_wherever_it_waits_for_its_connection_leaves_none(
+    database: Database, times: int
+) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    for place in itertools.count(1):
+        await database.engine.dispose()
+        stopper = Stopper(place, times, everybody=False)
+        await stopper.run(read(database, ""))
+        await others_end()
+        gc.collect()
+        assert complaints == [], place
+        if not stopper.reached:
+            break
+    await write(database, "after")
 
 
 class Gate:
@@ -138,19 +236,6 @@ async def test_one_who_is_stopped_in_the_middle_of_a_statement_lets_the_lock_go(
     await others_end()
     assert [type(error) for error in kept] == [asyncio.CancelledError]
     assert {"after", "never"} & await names(database) == {"after"}
-
-
-async def test_one_who_is_stopped_while_it_connects_leaves_no_connection(database: Database) -> None:
-    await database.engine.dispose()
-    for steps in range(12):
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(read(database))
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            task.cancel()
-        await others_end()
-        await database.engine.dispose()
-    await write(database, "after")
 
 
 async def test_a_letter_is_done_or_due_again_whenever_its_carrier_is_stopped_twice(database: Database) -> None:
