@@ -24,10 +24,11 @@ from sessions import recordings
 from sessions.actors import session_of
 from sessions.states import SessionState
 from sessions.tables import Session
-from signaling.media.playback import PlaybackFile, remux
+from signaling.media.playback import PlaybackFile
+from signaling.media.remuxing import remux
 from web import composites
 from web.composites import MAKE_PLAYBACK, DiskFull
-from web.keys import CLOCK, DATABASE, SETTINGS, SHELF, SIGNING_KEY, VAULT
+from web.keys import CLOCK, DATABASE, REMUXED_PERCENT, SETTINGS, SHELF, SIGNING_KEY, VAULT
 from web.stamping import stamp_recording
 
 SEAL = "seal_recording"
@@ -160,13 +161,20 @@ async def make_playback(app: web.Application, session_id: str) -> None:
 
 
 def _derive(app: web.Application, session_id: str) -> list[PlaybackFile]:
-    settings, shelf = app[SETTINGS], app[SHELF]
+    settings, shelf, percents = app[SETTINGS], app[SHELF], app[REMUXED_PERCENT]
     journal = with_key(settings.journals / session_id, settings.master_keys)
     public = shelf.prepare(session_id, app[SIGNING_KEY])
-    with shelf.making() as directory:
-        files = remux(journal, directory)
-        for made in files:
-            with made.path.open("rb") as file:
-                seal_file(file, shelf.place(f"{session_id}/{made.path.name}"), public, session_id)
-            made.path.unlink()
+
+    def report(percent: int) -> None:
+        percents[session_id] = percent
+
+    try:
+        with shelf.making() as directory:
+            files = remux(journal, directory, report)
+            for made in files:
+                with made.path.open("rb") as file:
+                    seal_file(file, shelf.place(f"{session_id}/{made.path.name}"), public, session_id)
+                made.path.unlink()
+    finally:
+        percents.pop(session_id, None)
     return files

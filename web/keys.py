@@ -27,6 +27,8 @@ MEDIA = web.AppKey("media", MediaPool)
 HUB = web.AppKey("hub", Hub)
 OUTBOX = web.AppKey("outbox", Dispatcher)
 COMPOSER = web.AppKey("composer", Composer)
+REMUXED_PERCENT: web.AppKey[dict[str, int]] = web.AppKey("remuxed_percent", dict)
+"""How far the playback files are that are being made, by session."""
 TEMPLATES = web.AppKey("templates", Environment)
 LIMITS = web.AppKey("limits", Limits)
 

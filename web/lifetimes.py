@@ -26,7 +26,7 @@ from signaling.settings import HubSettings
 from web.bridges import RecordedJournals, ports_for
 from web.composites import LEASE_S, MAKE_COMPOSITE, Composer
 from web.jobs import handlers_for, seal_what_waits
-from web.keys import CLOCK, COMPOSER, DATABASE, HUB, MEDIA, OUTBOX, SETTINGS, SHELF, SIGNING_KEY, VAULT
+from web.keys import CLOCK, COMPOSER, DATABASE, HUB, MEDIA, OUTBOX, REMUXED_PERCENT, SETTINGS, SHELF, SIGNING_KEY, VAULT
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ async def vault_lifetime(app: web.Application) -> AsyncIterator[None]:
 
 async def outbox_lifetime(app: web.Application) -> AsyncIterator[None]:
     """Do what committed transactions asked for: seal recordings, make playback files and pictures of everybody."""
+    app[REMUXED_PERCENT] = {}
     app[OUTBOX] = Dispatcher(app[DATABASE], handlers_for(app), clock=app[CLOCK])
     app[COMPOSER] = Composer(app[DATABASE], app[SETTINGS], app[SHELF], app[SIGNING_KEY], app[CLOCK])
     slow = Dispatcher(app[DATABASE], {MAKE_COMPOSITE: app[COMPOSER].make}, clock=app[CLOCK], at_once=1, lease_s=LEASE_S)

@@ -13,10 +13,7 @@ RFC 7587 (Opus in RTP), RFC 7741 (VP8 in RTP).
 """
 
 import io
-import multiprocessing
-import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -27,7 +24,16 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream as AvStream
 
-from records.journal_reading import Event, KeyedJournal, Packet, Record, SegmentStart, Source, read_journal
+from records.journal_reading import (
+    Event,
+    KeyedJournal,
+    Packet,
+    Record,
+    SegmentStart,
+    Source,
+    read_journal,
+    segment_paths,
+)
 from signaling.media import rtp
 from signaling.media.assembling import Assembler, Frame
 from signaling.media.h264 import holds_parameters, parameters_of
@@ -74,33 +80,45 @@ class PlaybackFile:
     has_audio: bool
 
 
-def remux(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFile]:
+def remux(
+    journal: Path | KeyedJournal, output: Path, report: Callable[[int], object] = lambda percent: None
+) -> list[PlaybackFile]:
     """Write one file a seat that sent anything into `output` (made when missing), named after the seat.
 
-    Blocks, for some ten seconds an hour of hearing, so call it in a thread. The work itself is done in a process of its
-    own, with low priority: in this one it would hold up the packets of hearings that go on. Reads the journal twice, a
-    segment at a time. Raises FileNotFoundError when there is no journal, OSError when the disk refuses.
+    Reads the journal twice, a segment at a time; `report` is told the percentage. Takes some ten seconds an hour of
+    hearing: `remuxing` does it in a process of its own. Raises FileNotFoundError when there is no journal, OSError when
+    the disk refuses.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_be_humble) as process:
-        return process.submit(remux_here, directory, output).result()
-
-
-def _be_humble() -> None:
-    os.nice(10)
-
-
-def remux_here(directory: Path | KeyedJournal, output: Path) -> list[PlaybackFile]:
-    """Do what `remux` does in this very process."""
     output.mkdir(parents=True, exist_ok=True)
-    survey = _survey(directory)
+    reading = _Reading(journal, report)
+    survey = _survey(reading.records())
     seats = sorted({source.seat_id for source in survey.sources.values()})
     with ExitStack() as stack:
         writers = {seat_id: _open_writer(stack, output, seat_id, survey) for seat_id in seats}
-        for seat_id, kind, frame in _frames(directory, survey):
+        for seat_id, kind, frame in _frames(reading.records(), survey):
             writers[seat_id].write(kind, frame)
         for writer in writers.values():
             writer.finish(survey.duration_us)
     return [made for seat_id in seats if (made := _keep(seat_id, writers[seat_id], survey)) is not None]
+
+
+class _Reading:
+    """Reads the journal twice, and tells how far it is."""
+
+    def __init__(self, journal: Path | KeyedJournal, report: Callable[[int], object]) -> None:
+        self._journal = journal
+        self._report = report
+        directory = journal.directory if isinstance(journal, KeyedJournal) else journal
+        self._segments = 2 * len(segment_paths(directory))
+        self._begun = 0
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record."""
+        for record in read_journal(self._journal):
+            if isinstance(record, SegmentStart):
+                self._report(100 * self._begun // self._segments)
+                self._begun += 1
+            yield record
 
 
 _Stream: TypeAlias = tuple[str, str, int, int]
@@ -141,10 +159,10 @@ def _ends_recess(record: Record) -> bool:
     return isinstance(record, Event) and record.data.get("event") == "Resumed"
 
 
-def _survey(directory: Path | KeyedJournal) -> _Survey:
+def _survey(records: Iterable[Record]) -> _Survey:
     survey = _Survey()
     recesses = 0
-    for record in read_journal(directory):
+    for record in records:
         recesses += _ends_recess(record)
         if isinstance(record, SegmentStart):
             survey.started_at_us = survey.started_at_us or record.started_at_us
@@ -228,11 +246,11 @@ def _keep(seat_id: str, writer: "_Writer", survey: _Survey) -> PlaybackFile | No
     )
 
 
-def _frames(directory: Path | KeyedJournal, survey: _Survey) -> Iterator[tuple[str, str, Frame]]:
+def _frames(records: Iterable[Record], survey: _Survey) -> Iterator[tuple[str, str, Frame]]:
     """Yield every frame with its seat and its kind."""
     assemblers: dict[_Stream, Assembler] = {}
     recesses = 0
-    for record in read_journal(directory):
+    for record in records:
         if _ends_recess(record):
             recesses += 1
             yield from _rest(assemblers)

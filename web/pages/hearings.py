@@ -20,7 +20,7 @@ from sessions.tables import PlaybackFile
 from web import composites
 from web.accounts.current import staff_actor
 from web.jobs import sealing
-from web.keys import CLOCK, COMPOSER, DATABASE, SETTINGS
+from web.keys import CLOCK, COMPOSER, DATABASE, REMUXED_PERCENT, SETTINGS
 from web.pages.case_heard import case_heard
 from web.pages.recordings import own_session
 from web.pages.state_texts import SEAT_ROLES, SESSION_STATES
@@ -98,6 +98,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         states=SESSION_STATES,
         running=file.session.state in RUNNING,
         progress=_progress(file, composite, unsealed),
+        percent=request.app[REMUXED_PERCENT].get(session_id),
         unsealed=unsealed,
         interruptions=[mark.title for mark in file.marks if mark.kind == INTERRUPTION],
         applicant=file.seat_in(SeatRole.APPLICANT),
@@ -124,13 +125,17 @@ def _films(file: SessionFile) -> list[PlaybackFile]:
 
 
 async def send_progress(request: web.Request) -> web.StreamResponse:
-    """GET /sessions/{session_id}/progress: how far sealing and playback are, for the page that waits for them."""
+    """GET /sessions/{session_id}/progress: how far sealing and playback are, for the page that waits for them.
+
+    `percent`: of the playback files, null when they are not being made.
+    """
     session_id = request.match_info["session_id"]
     async with request.app[DATABASE].read() as db:
         file = await own_session(db, staff_actor(request), session_id)
         composite = await composites.view(db, request.app[COMPOSER], session_id)
         unsealed = await sealing(db, session_id)
-    return web.json_response({"progress": _progress(file, composite, unsealed)})
+    percent = request.app[REMUXED_PERCENT].get(session_id)
+    return web.json_response({"progress": _progress(file, composite, unsealed), "percent": percent})
 
 
 def _progress(file: SessionFile, composite: composites.View, unsealed: str) -> str:

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from records import outbox
 from records.actors import Role
 from records.clock import FixedClock
 from records.shelf import SEALED, Shelf
+from signaling.media.playback import PlaybackFile
+from signaling.media.remuxing import remux
 from tests.integration.evidence.conftest import played
 from tests.support.database import sqlite_url
 from tests.support.house import House, Visitor, open_house
@@ -243,6 +246,33 @@ async def test_a_full_disk_is_told_and_it_is_made_when_there_is_room(
             assert (await wang.get(f"/sessions/{house.session_id}/composite.mp4")).body == before
             assert await count(house, "CompositeMade") == await count(house, "PlaybackMade") == 2
             assert await count(house, "DerivedAsked") == 1
+
+
+async def test_how_far_the_playback_files_are_is_shown(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+
+    def halfway(journal: Path, output: Path, report: Callable[[int], object]) -> list[PlaybackFile]:
+        report(40)
+        assert may_end.wait(60)
+        return remux(journal, output, report)
+
+    (tmp_path / "jiefang.db").write_bytes(sqlite_template.read_bytes())  # noqa: ASYNC240
+    monkeypatch.setattr(jobs, "remux", halfway)
+    async with open_house(sqlite_url(tmp_path / "jiefang.db"), tmp_path / "house") as house:
+        journal = house.settings.journals / house.session_id
+        write_journal(journal, house.session_id, await house.applicants_seat(), FixedClock(datetime.now(UTC)))
+        page, wang = f"/sessions/{house.session_id}", await house.staff("wang")
+        async with house.hearing() as hearing:
+            await hearing.end()
+        async with asyncio.timeout(60):
+            while (await wang.get(f"{page}/progress")).json["percent"] != 40:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert 'max="100" value="40" aria-label="可播放的文件的进度">' in (await wang.get(page)).text
+        may_end.set()
+        await played(house)
+        assert (await wang.get(f"{page}/progress")).json["percent"] is None
 
 
 async def test_playback_files_that_cannot_be_made_are_told_and_made_when_asked_again(

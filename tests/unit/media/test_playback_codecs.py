@@ -9,7 +9,7 @@ import pytest
 
 from signaling.media.comparing import content_digest
 from signaling.media.h264 import units
-from signaling.media.playback import GAP_US, remux_here
+from signaling.media.playback import GAP_US, remux
 from tests.support.book import VOICE, Book, encoded
 
 ROUND_S = 20
@@ -50,7 +50,7 @@ def test_a_picture_in_h264_becomes_an_mp4_in_which_everything_stands_at_its_time
     for index, frame in enumerate(encoded("libx264", (64, 48), range(40))):
         book.h264(frame, 1500 + 100 * index)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     assert (made.path.name, made.has_video, made.has_audio, made.starts_ms) == ("gao.mp4", True, False, 1500)
     shown = pictures(made.path)
     assert [number for _, _, number in shown] == list(range(40))
@@ -63,7 +63,7 @@ def test_after_a_hole_in_h264_nothing_is_shown_until_the_next_keyframe(book: Boo
         bare = b"".join(b"\0\0\1" + unit for unit in units(frame) if unit[0] & 0x1F == 5)
         book.h264(bare if index == 20 else frame, 100 * index, lost=0 if index == 14 else None)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     # The keyframe at 20 was sent without its parameters, so that nobody could begin with it.
     assert [number for _, _, number in pictures(made.path)] == list(range(14))
 
@@ -73,7 +73,7 @@ def test_a_picture_that_changes_its_size_goes_on_in_the_same_file(book: Book, tm
     for index, frame in enumerate(frames):
         book.h264(frame, 100 * index)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     shown = pictures(made.path)
     assert [number for _, _, number in shown] == list(range(40))
     assert [width for _, width, _ in shown] == [64] * 20 + [128] * 20
@@ -85,7 +85,7 @@ def test_parameters_without_sense_cost_the_picture_and_not_the_sound(book: Book,
         book.packet(98, b"\x78\0\x04\x67\x42\xe0\x1f\0\x02\x68\xce", at_ms, last=False)
         book.packet(98, b"\x65" + bytes(30), at_ms)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     assert (made.has_video, made.has_audio) == (False, True)
 
 
@@ -96,7 +96,7 @@ def test_pictures_of_a_size_that_no_camera_has_are_left_out_with_what_builds_on_
         huge = frame[:6] + struct.pack("<HH", 16_383, 16_383) + frame[10:]
         book.vp8(huge if index == 10 else frame, 100 * index)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     assert [number for _, _, number in pictures(made.path)] == [*range(10), *range(20, 30)]
 
 
@@ -105,7 +105,7 @@ def test_lost_sound_is_taken_out_of_the_packet_after_it(book: Book, tmp_path: Pa
     for index, piece in enumerate(pieces):
         book.red((20, pieces[max(0, index - 1)]), piece, 20 * index, lost=index in (30, 31, 60))
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     heard = [(at_ms, pieces.index(data)) for at_ms, data in sounds(made.path) if data in pieces]
     # Of two lost in a row only the second stands in the packet after them.
     assert [number for _, number in heard] == [index for index in range(100) if index != 30]
@@ -120,7 +120,7 @@ def test_redundant_and_plain_packets_of_one_voice_are_one_sound(book: Book, tmp_
         else:
             book.packet(111, piece, 20 * index)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     assert [pieces.index(data) for _, data in sounds(made.path)] == list(range(60))
 
 
@@ -134,7 +134,7 @@ def test_silence_that_is_not_sent_neither_shifts_nor_stretches_what_is_said_afte
         if at_ms % 4000 == 480:
             book.packet(111, b"\x08", at_ms + 20)  # says that it is silent, and nothing more
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     played_ms = 0
     for at_ms, data in sounds(made.path):
         # Browsers play one piece after the other, whatever time is written on it.
@@ -155,14 +155,14 @@ def test_a_camera_that_changes_its_codec_is_seen_throughout_in_that_which_it_sen
     for index, frame in enumerate(encoded("libvpx", (128, 96), range(first, 40)), start=first):
         book.vp8(frame, 100 * index)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     assert made.path.suffix == suffix
     shown = pictures(made.path)
     assert [number for _, _, number in shown] == list(range(40))
     assert [width for _, width, _ in shown] == [64] * first + [128] * (40 - first)
     assert all(abs(at_ms - 100 * number) < 5 for at_ms, _, number in shown)
     # Whoever rebuilds the files to check them gets the same, what was coded again included.
-    (again,) = remux_here(book.directory, tmp_path / "again")
+    (again,) = remux(book.directory, tmp_path / "again")
     assert content_digest(again.path) == content_digest(made.path)
 
 
@@ -172,5 +172,5 @@ def test_a_codec_that_begins_in_the_middle_is_not_shown_before_its_first_keyfram
     for index, frame in enumerate(encoded("libvpx", (64, 48), range(20, 40))[1:], start=21):
         book.vp8(frame, 100 * index)
     book.writer.close()
-    (made,) = remux_here(book.directory, tmp_path)
+    (made,) = remux(book.directory, tmp_path)
     assert [number for _, _, number in pictures(made.path)] == [*range(20), *range(30, 40)]

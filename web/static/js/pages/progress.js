@@ -1,5 +1,5 @@
-// A page that shows work in progress asks now and then how far it is, and loads itself again when that changed. It does
-// not ask while nobody is looking.
+// A page that shows work in progress asks now and then how far it is, and loads itself again when the work has come to
+// its next step. It does not ask while nobody is looking.
 
 const SOON_MS = 1000;
 const LATER_MS = 5000;
@@ -14,14 +14,30 @@ function watch(element) {
     asked += 1;
     if (!document.hidden) {
       const answer = await fetch(path, { headers: { Accept: "application/json" } }).catch(() => null);
-      if (answer?.ok && (await answer.json()).progress !== known) {
-        location.reload();
-        return;
+      if (answer?.ok) {
+        /** @type {{ progress: string, percent: number | null }} */
+        const found = await answer.json();
+        if (found.progress !== known) {
+          location.reload();
+          return;
+        }
+        show(element, found.percent);
       }
     }
     setTimeout(ask, asked > PATIENT_AFTER ? LATER_MS : SOON_MS);
   };
   setTimeout(ask, SOON_MS);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {number | null} percent
+ */
+function show(element, percent) {
+  const meter = element.querySelector("progress");
+  if (!meter) return;
+  meter.hidden = percent === null;
+  meter.value = percent ?? 0;
 }
 
 for (const element of document.querySelectorAll("[data-progress]")) watch(/** @type {HTMLElement} */ (element));
