@@ -131,7 +131,7 @@ class RecordDeparture:
 
 @dataclass(frozen=True, slots=True)
 class RecordWord:
-    """Tell the record what was written."""
+    """Have what was written on record; then WordRecorded."""
 
     seat_id: str
     text: str

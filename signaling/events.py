@@ -83,6 +83,15 @@ class SeatSentBack:
 
 
 @dataclass(frozen=True, slots=True)
+class WordRecorded:
+    """The record has what `seat_id` wrote."""
+
+    seat_id: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """The record has the session as ended."""
 
@@ -206,20 +215,17 @@ class Drained:
     reason: CloseReason
 
 
+OnRecord: TypeAlias = SessionStarted | SeatAdmitted | SeatSentBack | WordRecorded | SessionEnded | InterruptionRecorded
 Outcome: TypeAlias = (
-    SessionStarted
+    OnRecord
     | MediaOpened
     | AdmissionFailed
-    | SeatAdmitted
-    | SeatSentBack
-    | SessionEnded
     | EndingFailed
     | RecessBegan
     | RecessEnded
     | RecessFailed
     | ActionFailed
     | AddingFailed
-    | InterruptionRecorded
     | TroubleArose
 )
 News: TypeAlias = (

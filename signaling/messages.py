@@ -224,12 +224,19 @@ class Stats(ServerMessage, frozen=True, tag="stats"):
 
 
 class WordSaid(ServerMessage, frozen=True, tag="word"):
-    """A written word. `sender` travels as `from`; `at` is ISO 8601 in UTC."""
+    """A written word, the `number`-th of the hearing. `sender` travels as `from`; `at` is ISO 8601 in UTC."""
 
+    number: int
     sender: str = msgspec.field(name="from")
     name: str
     text: str
     at: str
+
+
+class Words(ServerMessage, frozen=True, tag="words"):
+    """The words that the receiver has not been sent, in order."""
+
+    said: tuple[WordSaid, ...]
 
 
 class Notice(ServerMessage, frozen=True, tag="notice"):
@@ -253,7 +260,7 @@ class ClosingSaid(ServerMessage, frozen=True, tag="closing"):
     retry: bool
 
 
-FromServer: TypeAlias = RoomShown | Offer | Saved | Stats | WordSaid | Notice | Refused | ClosingSaid
+FromServer: TypeAlias = RoomShown | Offer | Saved | Stats | WordSaid | Words | Notice | Refused | ClosingSaid
 
 
 class MessageMalformed(Exception):

@@ -43,6 +43,7 @@ from signaling.events import (
     SessionEnded,
     SessionStarted,
     TroubleArose,
+    WordRecorded,
 )
 from signaling.hearing_log import HearingLog
 from signaling.media.events import MediaRefused
@@ -113,14 +114,12 @@ class Performer:
             case RecordWord(seat_id, text, at):
                 work = record.said(self.hearing_id, seat_id, text, at)
         failure = await self._attempt(work, "record_unavailable", effect)
-        if failure is None:
-            return []
-        if isinstance(effect, RecordLines):
-            # The recording has the same; nothing that the host could do would bring it back.
-            return []
         if isinstance(effect, RecordWord):
+            if failure is None:
+                return [WordRecorded(effect.seat_id, effect.text, effect.at)]
             return [ActionFailed(effect.seat_id, failure.code, failure.params)]
-        return [TroubleArose("record_unavailable")]
+        # Lines: the recording has the same; nothing that the host could do would bring it back.
+        return [] if failure is None or isinstance(effect, RecordLines) else [TroubleArose("record_unavailable")]
 
     async def _attend_to_trouble(self, effect: RecordTrouble | RecordInterruption | RecordAgain) -> list[Outcome]:
         record = self._ports.proceedings

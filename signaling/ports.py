@@ -15,6 +15,7 @@ from signaling.media.events import Moment, Still
 from signaling.messages import Json, Phase
 from signaling.recess import Recess
 from signaling.trouble import Interruption
+from signaling.words import Word
 
 PUBLISH = "publish"
 ENTER_FREELY = "enter_freely"
@@ -34,7 +35,8 @@ class Seated:
     """Who is at the door: made by web, which has already checked the person, before the socket is opened.
 
     `connection_id` is fresh for each socket; `device` is the same for one browser; `takeover` is the person's own
-    wish to go on here although the seat is in use on another device.
+    wish to go on here although the seat is in use on another device; `words_after` is the number of the last written
+    word that this page was sent.
     """
 
     hearing_id: str
@@ -46,6 +48,7 @@ class Seated:
     connection_id: str
     device: str
     takeover: bool = False
+    words_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,17 @@ class SeatCard:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the record knows of a hearing: enough to build its room again after a restart."""
+    """What the record knows of a hearing: enough to build its room again after a restart.
+
+    `words`: the last `WORDS_KEPT` of them, in order.
+    """
 
     phase: Phase
     started_at: datetime | None
     admitted: frozenset[str]
     seats: tuple[SeatCard, ...] = ()
     recess: Recess | None = None
+    words: tuple[Word, ...] = ()
 
 
 class Proceedings(Protocol):
@@ -105,7 +112,7 @@ class Proceedings(Protocol):
         ...
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
-        """A written word was left."""
+        """`seat_id` wrote a word; it is sent to the others when this has returned."""
         ...
 
     async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:

@@ -35,11 +35,10 @@ from signaling.messages import (
     Resume,
     SendBack,
     Word,
-    WordSaid,
 )
 from signaling.ports import ADMIT, END, MUTE_OTHERS, PAUSE, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
-from signaling.steps import Decision, begin_admission, journal, keep_lines, refuse, send, show, vacate
+from signaling.steps import Decision, begin_admission, journal, keep_lines, refuse, show, vacate
 
 NEEDS: dict[type[ClientMessage], str] = {
     Admit: ADMIT,
@@ -73,7 +72,7 @@ def received(room: Room, event: Received) -> Decision:
         case Resume():
             return room, pausing.resume(room, place)
         case Word(text):
-            return room, _word(room, place, text, event.at)
+            return room, _word(place, text, event.at)
         case Answer() | Devices() | Hand() | Quality() | Leave():
             return _person_asks(room, place, event.message)
     assert_never(event.message)
@@ -160,17 +159,9 @@ def _end(room: Room, host: Place) -> Decision:
     return room, [*kept, *untold, *journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
 
 
-def _word(room: Room, place: Place, text: str, at: datetime) -> list[Effect]:
-    """Hand a written word on. Its text goes on record, where it is encrypted, and not into the recording."""
-    if not text.strip():
-        return refuse(place, "text_empty")
-    said = WordSaid(sender=place.seat_id, name=place.name, text=text, at=at.isoformat())
-    readers = [other for other in room.present() if place.is_host or other.is_host or other == place]
-    return [
-        RecordWord(place.seat_id, text, at),
-        *journal(room, "WordSaid", seat_id=place.seat_id),
-        *send(readers, said),
-    ]
+def _word(place: Place, text: str, at: datetime) -> list[Effect]:
+    """Have a written word on record, where it is encrypted; the others get it then, and what is refused nobody gets."""
+    return [RecordWord(place.seat_id, text, at)] if text.strip() else refuse(place, "text_empty")
 
 
 def _changed(room: Room, before: Place, after: Place, event: str, **details: str) -> Decision:

@@ -9,6 +9,7 @@ from signaling.messages import DeviceState, LinkState, Person, Phase, RecessShow
 from signaling.ports import ADMIT, ENTER_FREELY, PUBLISH, Opening, Seated
 from signaling.recess import Recess
 from signaling.trouble import Interruption, Trouble
+from signaling.words import WORDS_KEPT, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Room:
     trouble: Trouble | None = None
     untold: tuple[Interruption, ...] = ()
     """Interruptions of the recording that are not on record yet."""
+    words: tuple[Word, ...] = ()
+    """The last ones that were written."""
 
     @classmethod
     def opened(cls, hearing_id: str, opening: Opening) -> "Room":
@@ -101,11 +104,24 @@ class Room:
         }
         # Somebody who was admitted but has no card yet stays admitted: the name comes with the person.
         places |= {seat_id: Place(seat_id, "", "", "", admitted=True) for seat_id in admitted - cards.keys()}
-        return cls(hearing_id, phase=opening.phase, started_at=opening.started_at, places=places, recess=opening.recess)
+        return cls(
+            hearing_id,
+            phase=opening.phase,
+            started_at=opening.started_at,
+            places=places,
+            recess=opening.recess,
+            words=opening.words,
+        )
 
     def with_place(self, place: Place) -> "Room":
         """Return the room with this place in it."""
         return replace(self, places={**self.places, place.seat_id: place})
+
+    def with_word(self, writer: Place, text: str, at: datetime) -> "Room":
+        """Return the room with another word at the end of `words`."""
+        number = self.words[-1].number + 1 if self.words else 1
+        word = Word(number, writer.seat_id, writer.name, text, at, to_all=writer.is_host)
+        return replace(self, words=(*self.words, word)[-WORDS_KEPT:])
 
     def seated(self, seated: Seated) -> Place:
         """Return the place of whoever enters: the kept one, with the name and abilities they have today."""

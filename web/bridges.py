@@ -22,12 +22,15 @@ from records.session_keys import ensure_session_key
 from records.signing import SigningKey
 from sessions import interruptions, proceedings, recesses, recordings
 from sessions.actors import actor_in_seat
+from sessions.queries import words_of
+from sessions.seats import SeatAbility, may
 from sessions.states import SessionState
 from signaling.lines import Lines
 from signaling.messages import Phase
 from signaling.ports import Opening, Ports, SeatCard
 from signaling.recess import Recess
 from signaling.trouble import Interruption
+from signaling.words import WORDS_KEPT, Word
 from web.jobs import SEAL
 
 log = logging.getLogger(__name__)
@@ -54,12 +57,19 @@ class RecordedProceedings:
         """Return how far the hearing is, to build its room from."""
         async with self._database.read() as db:
             opening = await proceedings.room_opening(db, hearing_id)
+            said = await words_of(db, hearing_id)
+        hosts = {seat.seat_id for seat in opening.seats if may(seat.role, SeatAbility.ADMIT)}
+        words = [
+            Word(number, word.seat_id, word.name, word.text, word.at, to_all=word.seat_id in hosts)
+            for number, word in enumerate(said, 1)
+        ]
         return Opening(
             phase=_PHASES[opening.state],
             started_at=opening.started_at,
             admitted=opening.admitted,
             seats=tuple(SeatCard(seat.seat_id, seat.role.value, seat.name, seat.title) for seat in opening.seats),
             recess=None if (rests := opening.recess) is None else Recess(rests.began_at, rests.by, rests.reason),
+            words=tuple(words[-WORDS_KEPT:]),
         )
 
     async def entered(self, hearing_id: str, seat_id: str) -> None:

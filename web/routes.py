@@ -15,7 +15,6 @@ from web.pages import (
     sign_in,
     trail,
     verify,
-    words,
 )
 
 ANYBODY = Public()
@@ -66,5 +65,4 @@ ROUTES: tuple[Route, ...] = (
     # the live hearing
     *applicant.ROUTES,
     *room.ROUTES,
-    *words.ROUTES,
 )

@@ -168,9 +168,9 @@ class Visitor:
         """Post JSON as a page's script does."""
         return await self.ask("POST", path, json=body, headers={"X-CSRF-Token": await self.token()})
 
-    async def joins(self, session_id: str, who: str, *, takeover: bool = False) -> "OpenPage":
+    async def joins(self, session_id: str, who: str, *, takeover: bool = False, words_after: str = "0") -> "OpenPage":
         """Open the socket of a hearing as `staff` or as `applicant`."""
-        query = {"as": who, "takeover": str(int(takeover))}
+        query = {"as": who, "takeover": str(int(takeover)), "words_after": words_after}
         page = OpenPage(await self.http.ws_connect(f"{self.origin}/ws/hearings/{session_id}", params=query))
         self._pages.append(page)
         return page

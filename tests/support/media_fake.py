@@ -23,6 +23,7 @@ from signaling.messages import Json
 from signaling.ports import Opening, SeatCard
 from signaling.recess import Recess
 from signaling.trouble import Interruption
+from signaling.words import Word
 
 NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 
@@ -147,6 +148,7 @@ class HearingOnRecord:
     admitted: set[str] = field(default_factory=set)
     present: set[str] = field(default_factory=set)
     recess: Recess | None = None
+    words: list[Word] = field(default_factory=list)
 
 
 @dataclass
@@ -178,7 +180,8 @@ class MemoryProceedings:
         cards = (SeatCard("gao", "applicant", "高某", "申请人"), SeatCard("li", "host", "李检察官", "主持人"))
         phase = "in_session" if hearing.phase == "in_session" else "ended" if hearing.phase == "ended" else "waiting"
         admitted = frozenset(hearing.admitted)
-        return Opening(phase, hearing.started_at, admitted, cards, hearing.recess)  # type: ignore[arg-type]
+        words = tuple(hearing.words)
+        return Opening(phase, hearing.started_at, admitted, cards, hearing.recess, words)  # type: ignore[arg-type]
 
     async def entered(self, hearing_id: str, seat_id: str) -> None:
         await self._note("entered", seat_id)
@@ -211,6 +214,8 @@ class MemoryProceedings:
 
     async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
         await self._note("said", seat_id, text)
+        words = self.hearings[hearing_id].words
+        words.append(Word(len(words) + 1, seat_id, seat_id, text, at, to_all=seat_id == "li"))
 
     async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:
         await self._note("troubled", error, str(saved_ms))

@@ -139,11 +139,19 @@ class House:
         self._pages = pages
 
     async def comes(
-        self, seat_id: str, *, device: str = "", takeover: bool = False, hearing: str = "hearing-1", read: bool = True
+        self,
+        seat_id: str,
+        *,
+        device: str = "",
+        takeover: bool = False,
+        hearing: str = "hearing-1",
+        words_after: int = 0,
+        read: bool = True,
     ) -> Page:
         """Open a page for somebody and, when `read`, wait for the room."""
         query = {"seat": seat_id, "device": device or f"{seat_id}-phone", "hearing": hearing}
-        socket = await self._client.ws_connect(self._address, params=query | {"takeover": str(int(takeover))})
+        query |= {"takeover": str(int(takeover)), "words_after": str(words_after)}
+        socket = await self._client.ws_connect(self._address, params=query)
         page = Page(socket)
         self._pages.append(page)
         if read:
@@ -178,6 +186,7 @@ def _application(hub: Hub, people: People) -> web.Application:
             connection_id=new_id(),
             device=request.query["device"],
             takeover=request.query["takeover"] == "1",
+            words_after=int(request.query["words_after"]),
         )
         return await endpoint.serve(hub, request, seated)
 

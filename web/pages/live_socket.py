@@ -1,5 +1,7 @@
 """The live hearing's WebSocket: who is this, which seat is theirs; the rest is signaling's."""
 
+import re
+
 from aiohttp import hdrs, web
 
 from records.ids import new_id
@@ -14,9 +16,11 @@ from web.access import Anyone, Route
 from web.keys import APPLICANT, DATABASE, DEVICE, HUB, LIMITS, STAFF
 from web.limits import SOCKET
 
+WORD_NUMBER = re.compile("[0-9]{1,9}")
+
 
 async def join_hearing(request: web.Request) -> web.StreamResponse:
-    """GET /ws/hearings/{session_id}?takeover=0|1&as=applicant|staff: the socket of one's own seat."""
+    """GET /ws/hearings/{session_id}?takeover=0|1&words_after=N&as=applicant|staff: the socket of one's own seat."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin.partition("://")[2] != request.host:
         raise Refusal("form_expired")
@@ -32,6 +36,7 @@ async def join_hearing(request: web.Request) -> web.StreamResponse:
         connection_id=new_id(),
         device=request[DEVICE],
         takeover=request.query.get("takeover") == "1",
+        words_after=int(after) if WORD_NUMBER.fullmatch(after := request.query.get("words_after", "")) else 0,
     )
     return await endpoint.serve(request.app[HUB], request, seated)
 

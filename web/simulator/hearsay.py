@@ -78,7 +78,11 @@ class Word(Message, frozen=True, tag="word"):
     """A written word: she cannot read it."""
 
 
-FromServer = Room | Offer | Notice | Refused | Closing | Saved | Stats | Word
+class Words(Message, frozen=True, tag="words"):
+    """Written words from before: she cannot read them either."""
+
+
+FromServer = Room | Offer | Notice | Refused | Closing | Saved | Stats | Word | Words
 
 _DECODER: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
 

@@ -28,8 +28,9 @@ from signaling.media.events import (
     StillUnavailable,
 )
 from signaling.messages import Hand, Json
+from signaling.news import MEDIA_TRIES
 from signaling.ports import Ports
-from signaling.room import MEDIA_TRIES, decide
+from signaling.room import decide
 from signaling.state import Room
 from signaling.steps import Decision
 from tests.support.media_fake import NOON, FakeMediaPlane, FolderJournals, Gate, MemoryProceedings

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from records.refusals import Refusal
 from signaling.media.events import PersonStats, StatsMeasured
 from tests.support.media_fake import FakeMediaPlane, Gate, MemoryProceedings
 from tests.support.room_page import House, begin
@@ -128,7 +129,7 @@ async def test_the_recording_is_whole_before_the_hearing_is_on_record_as_ended(
     li, _ = await begin(house)
     gate = record.held["ended"] = Gate()
     await li.say("end")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await gate.reached.wait()
     assert media.hearings == {}
     gate.open.set()
@@ -225,6 +226,42 @@ async def test_those_who_wait_do_not_learn_of_each_other(house: House) -> None:
     await li.say("word", text="请稍候")
     await zhao.told("word", text="请稍候")
     assert not any(message.get("text") == "我到了" for message in zhao.received)
+
+
+async def test_what_was_written_towards_a_dead_line_is_there_once_for_whoever_comes_back(house: House) -> None:
+    li, gao = await begin(house)
+    await li.say("word", text="听得到吗")
+    last = (await gao.told("word"))["number"]
+    gao.stop_reading()
+    for text in ("还在吗", "我等您"):
+        await li.say("word", text=text)
+        await li.told("word", text=text)
+    again = await house.comes("gao", words_after=last)
+    await again.told("words")
+    await li.say("word", text="好")
+    await again.told("word", text="好")
+    came = [word for message in again.received for word in message.get("said", (message,)) if word["type"] == "word"]
+    assert [(word["number"], word["text"]) for word in came] == [(2, "还在吗"), (3, "我等您"), (4, "好")]
+    assert not any(message["type"] == "words" for message in li.received)
+
+
+async def test_a_word_is_given_back_once_it_is_on_record_or_refused_and_then_reaches_nobody(
+    house: House, record: MemoryProceedings
+) -> None:
+    li, gao = await begin(house)
+    record.fail["said"] = Refusal("too_many_words", limit=200)
+    await gao.say("word", text="听得到吗")
+    await gao.told("refused", code="too_many_words", params={"limit": 200})
+    del record.fail["said"]
+    gate = record.held["said"] = Gate()
+    await gao.say("word", text="现在呢")
+    async with asyncio.timeout(15):
+        await gate.reached.wait()
+    assert not any(message["type"] == "word" for message in gao.received)
+    gate.open.set()
+    for page in (li, gao):
+        await page.told("word", text="现在呢", number=1)
+        assert not any(message.get("text") == "听得到吗" for message in page.received)
 
 
 async def test_news_of_the_house_reach_the_page(house: House) -> None:

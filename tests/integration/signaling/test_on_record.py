@@ -85,6 +85,8 @@ async def test_a_hearing_with_a_restart_in_its_middle_is_whole_on_record(
         gao = await comes(house, hearing, hearing.applicant_seat)
         await gao.told("offer")
         wang = await comes(house, hearing, hearing.host_seat)
+        (word,) = (await wang.told("words"))["said"]
+        assert (word["number"], word["from"], word["text"]) == (1, hearing.applicant_seat, "听得到吗")
         await wang.told("offer")
         await comes(house, hearing, hearing.far_end_seat)
         clock.advance(60)

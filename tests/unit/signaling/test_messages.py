@@ -168,8 +168,9 @@ def test_a_mute_is_a_mute_unless_it_says_otherwise() -> None:
 
 
 def test_what_is_written_reads_as_the_document_says() -> None:
-    assert json.loads(encode(WordSaid(sender="li", name="李", text="好", at="2026-11-25T04:00:00+00:00"))) == {
+    assert json.loads(encode(WordSaid(7, sender="li", name="李", text="好", at="2026-11-25T04:00:00+00:00"))) == {
         "type": "word",
+        "number": 7,
         "from": "li",
         "name": "李",
         "text": "好",

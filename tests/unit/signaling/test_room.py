@@ -21,6 +21,7 @@ from signaling.effects import (
     RecordEntry,
     RecordLines,
     RecordSendingBack,
+    RecordWord,
     RemoveFromMedia,
     SendTo,
     SetMuted,
@@ -53,6 +54,7 @@ from signaling.events import (
     SessionStarted,
     Told,
     TroubleArose,
+    WordRecorded,
 )
 from signaling.messages import (
     Admit,
@@ -60,6 +62,7 @@ from signaling.messages import (
     Devices,
     End,
     FromClient,
+    FromServer,
     Hand,
     Leave,
     LinkStats,
@@ -73,21 +76,26 @@ from signaling.messages import (
     RoomShown,
     SendBack,
     Word,
+    Words,
+    WordSaid,
 )
 from signaling.ports import Opening, SeatCard, Seated
 from signaling.recess import BeginRecess, EndRecess, Recess, RecessBegan, RecessEnded, RecessFailed, SetPaused
 from signaling.room import decide
 from signaling.state import Room, snapshot
 from signaling.trouble import RecordingMended, RecordingTroubled
+from signaling.words import WORDS_KEPT
 from tests.support.room_page import PEOPLE
 
 NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 SEATS = tuple(PEOPLE)
 
 
-def seated(seat_id: str, connection_id: str, device: str = "phone", *, takeover: bool = False) -> Seated:
+def seated(
+    seat_id: str, connection_id: str, device: str = "phone", *, takeover: bool = False, words_after: int = 0
+) -> Seated:
     role, name, abilities = PEOPLE[seat_id]
-    return Seated("h", seat_id, role, name, role, abilities, connection_id, device, takeover)
+    return Seated("h", seat_id, role, name, role, abilities, connection_id, device, takeover, words_after)
 
 
 @dataclass
@@ -97,6 +105,10 @@ class Model:
     room: Room = field(default_factory=lambda: Room("h"))
     live: dict[str, str] = field(default_factory=dict)
     """Open connection to its seat, as the endpoints see it."""
+    deaf: set[str] = field(default_factory=set)
+    """Connections that nothing comes through any more, which nobody has noticed."""
+    read: dict[str, list[int]] = field(default_factory=dict)
+    """Seat to the numbers of the words on its page."""
     recording: bool = False
     paused: bool = False
     """Whether the media plane drops everything."""
@@ -126,7 +138,8 @@ class Model:
         self.connections += 1
         connection_id = f"c{self.connections}"
         self.live[connection_id] = seat_id
-        self.happens(Entered(seated(seat_id, connection_id, device, takeover=takeover)))
+        last = max(self.read.setdefault(seat_id, []), default=0)
+        self.happens(Entered(seated(seat_id, connection_id, device, takeover=takeover, words_after=last)))
 
     def says(self, seat_id: str, message: FromClient) -> None:
         for connection_id in [key for key, seat in self.live.items() if seat == seat_id]:
@@ -139,8 +152,9 @@ class Model:
 
     def _do(self, effect: Effect) -> list[Outcome]:
         match effect:
-            case SendTo(connection_id, _):
+            case SendTo(connection_id, message):
                 assert connection_id in self.live, "nothing is sent over a connection that was closed"
+                self._shows(connection_id, message)
             case CloseConnection(connection_id, _):
                 del self.live[connection_id]
             case RecordEntry(seat_id):
@@ -148,6 +162,8 @@ class Model:
                 self.present.append(seat_id)
             case RecordDeparture(seat_id, _):
                 self.present.remove(seat_id)
+            case RecordWord(seat_id, text, at):
+                return [ActionFailed(seat_id, "refused")] if self.record_refuses else [WordRecorded(seat_id, text, at)]
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
                 return self._record(effect)
             case BeginRecess() | EndRecess() | SetPaused():
@@ -157,6 +173,11 @@ class Model:
             case AddToMedia() | RemoveFromMedia() | SetMuted() | TakeAnswer():
                 return self._media(effect)
         return []
+
+    def _shows(self, connection_id: str, message: FromServer) -> None:
+        words = message.said if isinstance(message, Words) else (message,) if isinstance(message, WordSaid) else ()
+        if connection_id not in self.deaf:
+            self.read[self.live[connection_id]] += [word.number for word in words]
 
     def _rest(self, effect: BeginRecess | EndRecess | SetPaused) -> list[Outcome]:
         assert self.recording, "there is something to pause"
@@ -248,6 +269,7 @@ class Model:
             assert place.present, "nobody absent is heard"
             assert not (place.muted and seat_id in self.sounding), "nobody muted is heard"
             assert (seat_id in self.watching) == (not place.publishes), "nothing is taken from whoever only watches"
+        self._check_words()
         seats = list(self.live.values())
         assert len(seats) == len(set(seats)), "a seat has one connection"
         assert sorted(self.present) == sorted(seats), "the record knows who is there"
@@ -262,6 +284,14 @@ class Model:
             assert not self.heard
         if self.room.phase == "ended":
             assert not self.live, "ended is final"
+
+    def _check_words(self) -> None:
+        kept = self.room.words
+        for connection_id, seat_id in self.live.items():
+            is_host = "admit" in PEOPLE[seat_id][2]
+            due = [word.number for word in kept if word.is_for(seat_id, is_host=is_host)]
+            read = [number for number in self.read[seat_id] if kept and number >= kept[0].number]
+            assert connection_id in self.deaf or read == due, "every word comes once, in order"
 
 
 seat_ids = st.sampled_from(SEATS)
@@ -299,6 +329,7 @@ steps = st.one_of(
     st.tuples(st.just("admits"), seat_ids),
     st.tuples(st.just("says"), seat_ids, messages),
     st.tuples(st.just("goes"), seat_ids),
+    st.tuples(st.just("goes deaf"), seat_ids),
     st.tuples(st.just("news"), link_events),
     st.tuples(st.just("fails"), st.booleans(), st.booleans()),
     st.tuples(st.just("restarts")),
@@ -309,7 +340,8 @@ def restart(model: Model) -> None:
     """The server stops in good order, and starts with nothing but the record."""
     model.happens(Drained(CloseReason.SERVER_RESTARTING))
     assert not model.live
-    opening = Opening(model.room.phase, model.room.started_at, frozenset(model.admitted), (), model.recess_on_record)
+    phase, started_at, words = model.room.phase, model.room.started_at, model.room.words
+    opening = Opening(phase, started_at, frozenset(model.admitted), (), model.recess_on_record, words)
     model.room = Room.opened("h", opening)
 
 
@@ -329,6 +361,8 @@ def test_whatever_happens_nobody_is_heard_unadmitted_or_unrecorded(
                 model.says(seat_id, message)  # type: ignore[arg-type]
             case ("goes", str(seat_id)):
                 model.goes(seat_id)
+            case ("goes deaf", str(seat_id)):
+                model.deaf |= {key for key, seat in model.live.items() if seat == seat_id}
             case ("news", event):
                 model.happens(event)  # type: ignore[arg-type]
             case ("fails", bool(record), bool(media)):
@@ -492,6 +526,39 @@ def test_what_was_measured_last_is_kept_when_the_hearing_ends() -> None:
     connection = next(key for key, seat in model.live.items() if seat == "li")
     _, effects = decide(model.room, Received("li", connection, End(), NOON))
     assert [type(effect) for effect in effects] == [WriteJournal, RecordLines, WriteJournal, EndSession]
+
+
+def test_what_was_written_towards_a_dead_line_is_there_for_whoever_comes_back_once() -> None:
+    model = in_session()
+    model.says("li", Word("听得到吗"))
+    model.deaf |= {key for key, seat in model.live.items() if seat == "gao"}
+    model.says("zhao", Word("我到了"))
+    model.says("li", Word("还在吗"))
+    assert model.read["gao"] == [1]
+    model.enters("gao", "phone", takeover=False)
+    assert model.read["gao"] == [1, 3], "not what another visitor wrote to the host"
+    restart(model)
+    for seat_id in ("gao", "zhao", "li"):
+        model.enters(seat_id, "phone", takeover=False)
+    model.read["gao"].clear()
+    model.enters("gao", "tablet", takeover=True)
+    assert model.read == {"li": [1, 2, 3], "gao": [1, 3], "zhao": [1, 2, 3]}, "a page begun anew gets all"
+
+
+def test_a_word_that_the_record_refuses_reaches_nobody() -> None:
+    model = in_session()
+    model.record_refuses = True
+    model.says("gao", Word("听得到吗"))
+    assert model.room.words == ()
+
+
+def test_a_long_talk_is_sent_again_by_its_end_alone() -> None:
+    model = in_session()
+    for number in range(WORDS_KEPT + 3):
+        model.says("zhao", Word(str(number)))
+    model.read["li"].clear()
+    model.enters("li", "desk", takeover=True)
+    assert model.read["li"] == list(range(4, WORDS_KEPT + 4))
 
 
 def test_whoever_watches_comes_in_and_is_known_to_everybody_inside() -> None:

@@ -4,6 +4,7 @@ import { BARS, SteadyQuality, gettingOf } from "../live/quality.js";
 import { Speakers } from "../live/speakers.js";
 import { clockText, say } from "../live/texts.js";
 import { drawCount, drawNames } from "../live/watchers.js";
+import { WordField } from "../live/words.js";
 
 /** More faces than this are a strip below the large one rather than corners of it. */
 const FEW = 4;
@@ -35,6 +36,7 @@ export class Call {
     this.chosen = null;
     this.lineSentence = "";
     this.mediaBroken = false;
+    this.word = new WordField(session, byId("words-text", HTMLInputElement));
     /** @type {number | undefined} */
     this.lineTimer = undefined;
     this.wire();
@@ -56,9 +58,7 @@ export class Call {
     });
     byId("words-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      const field = byId("words-text", HTMLInputElement);
-      const text = field.value.trim();
-      if (text !== "" && session.send({ type: "word", text })) field.value = "";
+      if (!this.word.send() && this.word.text !== "") this.sayLine(say("word.not_sent"), 8000);
     });
     byId("words-close", HTMLButtonElement).addEventListener("click", () => words.close());
     const watching = byId("watching-dialog", HTMLDialogElement);

@@ -8,7 +8,7 @@ import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { knows, say } from "../live/texts.js";
-import { appendWord, recallWords } from "../live/words.js";
+import { appendWord } from "../live/words.js";
 import { Call } from "./call.js";
 import { askConsents } from "./consents.js";
 import { DeviceCheck } from "./device_check.js";
@@ -53,19 +53,22 @@ const view = {
   },
   onStream: (seat, stream) => call.setStream(seat, stream),
   onStats: (people) => call.drawStats(people),
-  onWord(word) {
+  onWord(word, isNews) {
     const mine = word.from === session.room?.you;
     appendWord(word, mine, byId("wait-words", HTMLElement), byId("words-list", HTMLElement));
-    call.wordCame(mine);
+    if (mine) for (const field of [waiting.word, call.word]) field.cameBack(word.text);
+    if (isNews) call.wordCame(mine);
   },
   onNotice(topic) {
     if (topic === "confirmation") void sheet.load();
   },
   onRefused(code, params) {
+    for (const field of [waiting.word, call.word]) field.release();
     const key = knows(`refused.${code}`) ? `refused.${code}` : "refused.other";
     call.sayLine(say(key, /** @type {Record<string, string | number>} */ (params)), 8000);
   },
   onLost() {
+    for (const field of [waiting.word, call.word]) field.release();
     waiting.setOnline(false);
     call.drawQuality("lost");
     call.sayLine(say("line.lost"));
@@ -77,7 +80,6 @@ const view = {
     if (gapMs >= WORTH_SAYING_MS) call.sayLine(say("line.back", { seconds }), 8000);
     else call.sayLine("");
     void sheet.load();
-    void recallWords("/hearing/words", byId("wait-words", HTMLElement), byId("words-list", HTMLElement));
   },
   onClosed(reason) {
     if (reason === "ended") return leaveFor(page.after);

@@ -2,6 +2,7 @@ import { byId, show, write } from "../live/dom.js";
 import { showTrack } from "../live/own_devices.js";
 import { LevelMeter } from "../live/sound.js";
 import { say } from "../live/texts.js";
+import { WordField } from "../live/words.js";
 import { trouble } from "./device_check.js";
 
 /**
@@ -21,6 +22,7 @@ export class WaitingRoom {
     this.startsAt = Date.parse(startsAt);
     this.meter = new LevelMeter(byId("wait-bars", HTMLElement));
     this.online = true;
+    this.word = new WordField(session, byId("word-text", HTMLTextAreaElement));
     this.wordDialog = byId("word-dialog", HTMLDialogElement);
     this.laterDialog = byId("later-dialog", HTMLDialogElement);
     byId("wait-word", HTMLButtonElement).addEventListener("click", () => this.wordDialog.showModal());
@@ -33,17 +35,12 @@ export class WaitingRoom {
   /** @param {SubmitEvent} event */
   leaveWord(event) {
     if (!(event.submitter instanceof HTMLButtonElement) || event.submitter.value !== "send") return;
-    const field = byId("word-text", HTMLTextAreaElement);
-    const text = field.value.trim();
-    if (text === "" || !this.session.send({ type: "word", text })) {
-      event.preventDefault();
-      const problem = byId("word-problem", HTMLElement);
-      write(problem, say(text === "" ? "word.empty" : "word.not_sent"));
-      show(problem, true);
-      return;
-    }
-    show(byId("word-problem", HTMLElement), false);
-    field.value = "";
+    const sent = this.word.send();
+    const problem = byId("word-problem", HTMLElement);
+    show(problem, !sent);
+    if (sent) return;
+    event.preventDefault();
+    write(problem, say(this.word.text === "" ? "word.empty" : "word.not_sent"));
   }
 
   /** @param {boolean} online */

@@ -70,10 +70,15 @@
  *
  * @typedef {object} WordMessage
  * @property {"word"} type
+ * @property {number} number    counts all words of the hearing from 1; not all of them are for everybody
  * @property {string} from
  * @property {string} name
  * @property {string} text
  * @property {string} at
+ *
+ * @typedef {object} WordsMessage    what was written before this page came (back)
+ * @property {"words"} type
+ * @property {WordMessage[]} said
  *
  * @typedef {object} NoticeMessage
  * @property {"notice"} type
@@ -90,7 +95,7 @@
  * @property {string} reason
  * @property {boolean} retry
  *
- * @typedef {RoomMessage | OfferMessage | SavedMessage | StatsMessage | WordMessage | NoticeMessage | RefusedMessage
+ * @typedef {RoomMessage | OfferMessage | SavedMessage | StatsMessage | WordMessage | WordsMessage | NoticeMessage | RefusedMessage
  *   | ClosingMessage} ServerMessage
  *
  * @typedef {{type: "answer", offer_id: number, sdp: string}

@@ -19,7 +19,7 @@ const AFTER_RECESS_MS = 5000;
  * @property {(room: RoomMessage, before: RoomMessage | null) => void} onRoom
  * @property {(seatId: string, stream: MediaStream | null) => void} onStream
  * @property {(people: Record<string, import("./protocol.js").Measured>) => void} onStats
- * @property {(word: import("./protocol.js").WordMessage) => void} onWord
+ * @property {(word: import("./protocol.js").WordMessage, isNews: boolean) => void} onWord  no news: a page begun anew
  * @property {(topic: string, data: Record<string, unknown>) => void} onNotice
  * @property {(code: string, params: Record<string, unknown>) => void} onRefused
  * @property {() => void} onLost
@@ -45,6 +45,7 @@ export class LiveSession {
     /** @type {RoomMessage | null} */
     this.room = null;
     this.freezesCountFrom = 0;
+    this.cameBack = false;
     this.media = new MediaLink({
       onStream: view.onStream,
       onAnswer: (offerId, sdp) => void this.connection.send({ type: "answer", offer_id: offerId, sdp }),
@@ -63,6 +64,7 @@ export class LiveSession {
           view.onLost();
         },
         onBack: (gap) => {
+          this.cameBack = gap > 0;
           this.tellDevices();
           view.onBack(gap);
         },
@@ -124,7 +126,10 @@ export class LiveSession {
         this.view.onStats(message.people);
         return;
       case "word":
-        this.view.onWord(message);
+        this.view.onWord(message, true);
+        return;
+      case "words":
+        for (const word of message.said) this.view.onWord(word, this.cameBack);
         return;
       case "notice":
         this.view.onNotice(message.topic, message.data);

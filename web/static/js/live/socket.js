@@ -34,6 +34,8 @@ export class RoomConnection {
     this.socket = null;
     this.tries = 0;
     this.takeover = false;
+    /** The number of the last written word that came: the server sends those after it to whoever comes back. */
+    this.lastWord = 0;
     /** @type {number | null} */
     this.lostAt = null;
     this.everOpen = false;
@@ -78,7 +80,7 @@ export class RoomConnection {
   connect() {
     window.clearTimeout(this.timer);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${this.path}&takeover=${this.takeover ? 1 : 0}`);
+    const socket = new WebSocket(`${scheme}//${location.host}${this.path}&takeover=${this.takeover ? 1 : 0}&words_after=${this.lastWord}`);
     this.socket = socket;
     this.silentTicks = 0;
     /** @type {import("./protocol.js").ClosingMessage | null} */
@@ -111,6 +113,8 @@ export class RoomConnection {
         this.listener.onBack(gap);
       }
     }
+    if (message.type === "word") this.lastWord = message.number;
+    if (message.type === "words") this.lastWord = message.said.at(-1)?.number ?? this.lastWord;
     this.listener.onMessage(message);
   }
 

@@ -1,4 +1,3 @@
-import { getJson } from "./api.js";
 import { el } from "./dom.js";
 import { say, timeOfDay } from "./texts.js";
 
@@ -28,27 +27,43 @@ export function appendWord(word, mine, ...lists) {
 }
 
 /**
- * Show again what was written before this page came (back). Words that arrive meanwhile stay, at the end.
- *
- * @param {string} path
- * @param {...HTMLElement} lists
- * @returns {Promise<number>} how many were written; 0 also where the server cannot be asked, and the page stays as it is
+ * Where a word is written. It stays there until the server has given it back: what went into a dead line is not lost,
+ * and only sent again when it is not among what comes with the next line.
  */
-export async function recallWords(path, ...lists) {
-  const shown = lists.map((list) => [...list.children]);
-  /** @type {(import("./protocol.js").WordMessage & {mine: boolean})[]} */
-  let words = [];
-  try {
-    words = (await getJson(path)).words;
-  } catch {
-    // The line broke again: the next time it is back asks once more.
-    return 0;
+export class WordField {
+  /**
+   * @param {import("./session.js").LiveSession} session
+   * @param {HTMLInputElement | HTMLTextAreaElement} field
+   */
+  constructor(session, field) {
+    this.session = session;
+    this.field = field;
+    /** @type {string | null} */
+    this.underWay = null;
   }
-  lists.forEach((list, i) => {
-    const came = [...list.children].filter((child) => !shown[i]?.includes(child));
-    list.replaceChildren();
-    for (const word of words) appendWord(word, word.mine, list);
-    list.append(...came);
-  });
-  return words.length;
+
+  get text() {
+    return this.field.value.trim();
+  }
+
+  /** @returns {boolean} whether what is written is on its way; nothing is sent twice at once */
+  send() {
+    if (this.text === "") return false;
+    if (this.text === this.underWay) return true;
+    if (!this.session.send({ type: "word", text: this.text })) return false;
+    this.underWay = this.text;
+    return true;
+  }
+
+  /** @param {string} text  one's own word came back from the server */
+  cameBack(text) {
+    if (this.text !== text.trim()) return;
+    this.field.value = "";
+    this.underWay = null;
+  }
+
+  /** It was refused, or the line is another one: whoever wrote it may send it again. */
+  release() {
+    this.underWay = null;
+  }
 }

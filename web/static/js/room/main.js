@@ -10,7 +10,7 @@ import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
 import { clockText, knows, say } from "../live/texts.js";
-import { appendWord, recallWords } from "../live/words.js";
+import { WordField, appendWord } from "../live/words.js";
 import { RecordingAlarm } from "./alarm.js";
 import { Controls } from "./controls.js";
 import { DeviceDialog } from "./device_dialog.js";
@@ -74,11 +74,12 @@ const view = {
     if (getting === "fewer" && before !== "fewer") sayLine(say("line.fewer"), 8000);
     else drawLine();
   },
-  onWord(word) {
+  onWord(word, isNews) {
     const mine = word.from === session.room?.you;
     appendWord(word, mine, byId("words-list", HTMLElement));
     show(byId("words-none", HTMLElement), false);
-    if (!mine && byId("tab-words", HTMLElement).getAttribute("aria-selected") !== "true") {
+    if (mine) written?.cameBack(word.text);
+    if (isNews && !mine && byId("tab-words", HTMLElement).getAttribute("aria-selected") !== "true") {
       byId("tab-words", HTMLElement).classList.add("tab--news");
       tell(say("word.came", { name: word.name, text: word.text.slice(0, 40) }), "good");
     }
@@ -90,21 +91,22 @@ const view = {
   onRefused(code, params) {
     waiting.forget();
     waiting.draw();
+    written?.release();
     if (code === "recording_still_down") return alarm.stillDown();
     if (code === "recording_unavailable" && alarm.lasts) return alarm.stillDown();
     const key = knows(`refused.${code}`) ? `refused.${code}` : "refused.other";
     tell(say(key, /** @type {Record<string, string | number>} */ (params)), "careful");
   },
-  onLost: () => sayLine(say("line.lost_staff")),
+  onLost() {
+    written?.release();
+    sayLine(say("line.lost_staff"));
+  },
   onBack(gapMs) {
     waiting.forget();
     const seconds = Math.round(gapMs / 1000);
     if (gapMs >= 1500) sayLine(say("line.back_staff", { seconds }), 8000);
     else sayLine("");
     loadWork();
-    void recallWords(`${base}/words`, byId("words-list", HTMLElement)).then((count) => {
-      if (count > 0) show(byId("words-none", HTMLElement), false);
-    });
   },
   onClosed(reason) {
     if (reason === "ended") return goToFile();
@@ -121,7 +123,9 @@ const view = {
   },
 };
 
-const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/words`), page.ice, page.watches);
+const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devices, view, () => probe(`${base}/room`), page.ice, page.watches);
+const wordField = maybe("words-text");
+const written = wordField instanceof HTMLInputElement ? new WordField(session, wordField) : null;
 const stage = new Stage(session, devices);
 const recess = new RecessCard(() => void session.send({ type: "resume" }));
 const waiting = new WaitingList(session);
@@ -215,11 +219,7 @@ function wire() {
   });
   maybe("words-form")?.addEventListener("submit", (event) => {
     event.preventDefault();
-    const field = byId("words-text", HTMLInputElement);
-    const text = field.value.trim();
-    if (text === "") return;
-    if (session.send({ type: "word", text })) field.value = "";
-    else tell(say("line.not_sent"), "careful");
+    if (written && !written.send() && written.text !== "") tell(say("line.not_sent"), "careful");
   });
   byId("closed-here", HTMLButtonElement).addEventListener("click", () => {
     byId("closed-dialog", HTMLDialogElement).close();
