@@ -30,8 +30,8 @@ from sessions.queries import SeatFile, SessionFile, session_file
 from sessions.recordings import note_composite_made
 from sessions.seats import SeatRole
 from web.composing import DISK_FULL, Made, Order, Tiled
-from web.pages.state_texts import SEAT_ROLES
 from web.settings import Settings
+from web.state_texts import SEAT_ROLES
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from records.actors import ActorKind
 from records.refusals import Refusal
 from web import csrf
 from web.access import Access, Anyone, Applicant, Public, Staff
-from web.accounts.current import APPLICANT_COOKIE, STAFF_COOKIE
 from web.accounts.logins import current_applicant, current_staff
+from web.current import APPLICANT_COOKIE, STAFF_COOKIE
 from web.flashes import redirect
 from web.keys import ACTING, APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, STAFF
 from web.limits import WRITE

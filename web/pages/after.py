@@ -15,7 +15,7 @@ from records.refusals import Refusal
 from sessions.queries import session_file
 from sessions.states import OVER, SessionState
 from web.access import Applicant, Route
-from web.accounts.current import applicant_actor, applicant_session_id
+from web.current import applicant_actor, applicant_session_id
 from web.keys import DATABASE, VAULT
 from web.pages.case_heard import case_heard
 from web.rendering import render

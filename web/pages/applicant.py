@@ -37,8 +37,8 @@ from sessions.seats import SeatRole
 from sessions.states import OVER
 from sessions.tables import ConsentKind
 from web.access import Applicant, Public, Route
-from web.accounts.current import APPLICANT_COOKIE, applicant_actor, applicant_session_id, set_login_cookie
 from web.accounts.logins import sign_in_seat
+from web.current import APPLICANT_COOKIE, applicant_actor, applicant_session_id, set_login_cookie
 from web.flashes import redirect
 from web.forms import read_fields, read_json
 from web.keys import APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, VAULT

@@ -19,13 +19,13 @@ from sessions.seats import SEEN_MAX, WATCHING_MAX, SeatRole
 from sessions.tables import Office
 from web.access import Route
 from web.access import Staff as StaffAccess
-from web.accounts.current import staff_actor
 from web.accounts.tables import Staff
+from web.current import staff_actor
 from web.flashes import redirect
 from web.forms import read_fields, whole_number
 from web.keys import CLOCK, DATABASE
-from web.pages.state_texts import SEAT_ROLES
 from web.rendering import OFFICE_ZONE, render
+from web.state_texts import SEAT_ROLES
 
 LENGTHS_MIN = (30, 60, 90, 120, 180)
 CHOOSABLE = (SeatRole.FAR_END, SeatRole.JOINT, SeatRole.HELPER, SeatRole.OBSERVER)

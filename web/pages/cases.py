@@ -5,14 +5,14 @@ from aiohttp import web
 from aid.cases import ChangeAccount, change_account
 from aid.decisions import AllowSharedAccount, Approve, Decline, allow_shared_account, approve, decline
 from aid.queries import case_file, cases_for
-from web.accounts.current import staff_actor
+from web.current import staff_actor
 from web.flashes import redirect
 from web.forms import read_fields, whole_number
 from web.keys import CLOCK, DATABASE
 from web.pages.offices import require_office
-from web.pages.state_texts import CASE_STATES, ORDER_STATES
 from web.refusal_texts import sentence
 from web.rendering import render
+from web.state_texts import CASE_STATES, ORDER_STATES
 
 
 async def show_cases(request: web.Request) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from records.refusals import Refusal
 from records.sealed_files import SealedFileDamaged
 from records.session_keys import SessionKeyUnreadable
 from records.vault import VaultDamaged
-from web.accounts.current import staff_actor
+from web.current import staff_actor
 from web.exports import Exporter
 from web.keys import CLOCK, DATABASE, SETTINGS, SIGNING_KEY, VAULT
 

@@ -18,15 +18,15 @@ from sessions.seats import SeatRole
 from sessions.states import SessionState
 from sessions.tables import PlaybackFile
 from web import composites
-from web.accounts.current import staff_actor
+from web.current import staff_actor
 from web.jobs import sealing
 from web.keys import CLOCK, COMPOSER, DATABASE, REMUXED_PERCENT, SETTINGS
 from web.pages.case_heard import case_heard
 from web.pages.recordings import own_session
-from web.pages.state_texts import SEAT_ROLES, SESSION_STATES
 from web.proofs import proof_of_recording
 from web.rendering import render
 from web.space import short_hours
+from web.state_texts import SEAT_ROLES, SESSION_STATES
 from web.viewings import viewings_of
 
 RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)

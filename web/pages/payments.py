@@ -10,15 +10,15 @@ from aid.reconciliation import note_refused_answer, take_answer
 from aid.tables import AidCase
 from records.actors import Permission
 from records.refusals import Refusal
-from web.accounts.current import staff_actor
+from web.current import staff_actor
 from web.flashes import redirect
 from web.forms import read_choices, read_fields, read_upload, whole_number
 from web.keys import CLOCK, DATABASE, SETTINGS, VAULT
 from web.pages.offices import require_office
-from web.pages.state_texts import ORDER_STATES
 from web.proofs import proof_of_recording
 from web.refusal_texts import sentence
 from web.rendering import render
+from web.state_texts import ORDER_STATES
 
 ID_LENGTH = 32
 ANSWER_LIMIT = 2 * 1024 * 1024

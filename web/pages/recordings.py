@@ -15,8 +15,8 @@ from sessions.queries import SessionFile, session_file
 from sessions.recordings import note_derived_asked, note_downloaded, note_watched, was_watched
 from web import composites
 from web.access import Route, Staff
-from web.accounts.current import staff_actor
 from web.composites import FILE
+from web.current import staff_actor
 from web.flashes import redirect
 from web.keys import CLOCK, COMPOSER, DATABASE, SHELF
 from web.rendering import render

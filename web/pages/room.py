@@ -30,7 +30,7 @@ from sessions.tables import Seat
 from signaling.media.events import MediaRefused, StillUnavailable
 from signaling.messages import Json
 from web.access import Route, Staff
-from web.accounts.current import staff_actor
+from web.current import staff_actor
 from web.flashes import redirect
 from web.forms import read_json
 from web.keys import CLOCK, DATABASE, HUB, SETTINGS, VAULT

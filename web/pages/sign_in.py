@@ -4,8 +4,8 @@ from aiohttp import web
 
 from records.actors import Permission
 from records.refusals import Refusal
-from web.accounts.current import STAFF_COOKIE, set_login_cookie
 from web.accounts.logins import note_refused_sign_in, sign_in_staff, sign_out
+from web.current import STAFF_COOKIE, set_login_cookie
 from web.demo import PASSWORD, PEOPLE
 from web.flashes import redirect
 from web.forms import read_fields

@@ -11,7 +11,7 @@ from records.actors import Actor, ActorKind
 from records.refusals import Refusal
 from records.trail import TrailEntry
 from sessions.tables import Session
-from web.accounts.current import staff_actor
+from web.current import staff_actor
 from web.keys import DATABASE
 from web.refusal_texts import sentence
 from web.rendering import render
