@@ -28,7 +28,7 @@ from rfc8785 import CanonicalizationError
 from records.archive import ArchiveUnreadable, read_archive
 from records.chain import ExportedEntry, Json, canonical
 from records.extracts import Extract, check_extract
-from records.journal_reading import KeyedJournal
+from records.journal_reading import KeyedJournal, read_start, segment_paths
 from records.seals import read_fields, sealed_digest
 from records.session_keys import SessionKey
 from records.signing import VerifyKey
@@ -207,7 +207,8 @@ def verify_bundle(
     Not ok: `archive_changed(position, after)`, `member_unexpected(name)`, `member_checksum_wrong(name)`,
     `bundle_list_missing`, `bundle_seal_missing`, `bundle_seal_wrong`, `bundle_list_changed`, `bundle_list_unreadable`,
     `member_missing(name)`, `member_changed(name)`, `member_extra(name)`, `vault_missing(digest)`,
-    `vault_changed(digest)`, `facts_differ`, `trail_missing`, `recording_unproven` (the extract names no seal), and
+    `vault_changed(digest)`, `facts_differ`, `trail_missing`, `recording_unproven` (the extract names no seal),
+    `opening_missing` (nothing in it opens its encrypted recording), and
     those of `check_extract`, `verify_recording` and `check_stamp` (by whose `authority`).
     Ok: `bundle_whole(files)`, `vault_whole(files)`, `facts_agree(payments)`.
     """
@@ -279,7 +280,11 @@ def _check_recording(unpacked: _Unpacked, extract: Extract, key: VerifyKey) -> I
     if not directory.is_dir():
         yield Finding(False, "manifest_missing")
         return
-    yield from verify_recording(directory, key, manifest_digest=manifest, key_elsewhere=True)
+    opening = unpacked.read(OPENING)
+    session_key = None if opening is None else read_opening(opening)
+    if session_key is None and any((start := read_start(path)) and start.enclosed for path in segment_paths(directory)):
+        yield Finding(False, "opening_missing")
+    yield from verify_recording(directory, key, manifest_digest=manifest, session_key=session_key, key_elsewhere=True)
 
 
 def _last_detail(extract: Extract, event: str, name: str) -> str | None:

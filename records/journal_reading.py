@@ -252,15 +252,15 @@ def scan_segment(path: Path) -> SegmentScan:
     return SegmentScan(header, digest, path.stat().st_size, next_source)
 
 
-def is_encrypted(path: Path) -> bool:
-    """Tell whether a segment's header says that it can be read with the session's key only; False when it is gone."""
+def read_start(path: Path) -> SegmentStart | None:
+    """Return a segment's header without reading the rest; None when it cannot be read, or the segment is gone."""
     try:
         with path.open("rb") as file:
             begins = file.read(HEADER_BYTES_MAX)
     except FileNotFoundError:
-        return False
+        return None
     header = next(read_segment(path.name, begins), None)
-    return isinstance(header, SegmentStart) and header.enclosed != ""
+    return header if isinstance(header, SegmentStart) else None
 
 
 def number_of(path: Path) -> int:

@@ -25,9 +25,9 @@ from records.chain import (
     head_holds,
     read_heads,
 )
-from records.journal_reading import SEGMENT_NAME, is_encrypted
+from records.journal_reading import SEGMENT_NAME, JournalFault, Packet, Sealed, read_segment, read_start
 from records.manifests import FORM, MANIFEST, SIGNATURE, signed_digest
-from records.session_keys import SESSION_KEY, session_key_holds
+from records.session_keys import SESSION_KEY, SessionKey, session_key_holds
 from records.signing import VerifyKey
 from records.vault import Vault, VaultDamaged
 
@@ -165,18 +165,26 @@ def _read_entries(path: Path, unreadable: list[int]) -> Iterator[ExportedEntry]:
 
 
 def verify_recording(
-    directory: Path, key: VerifyKey, *, manifest_digest: str | None = None, key_elsewhere: bool = False
+    directory: Path,
+    key: VerifyKey,
+    *,
+    manifest_digest: str | None = None,
+    session_key: SessionKey | None = None,
+    key_elsewhere: bool = False,
 ) -> Iterator[Finding]:
     """Check a sealed recording: signature, manifest, every segment and the chain through them.
 
     `manifest_digest` is what the trail says of it, if known: then an older or another recording's seal is found too.
-    `key_elsewhere`: what opens an encrypted recording does not lie beside it, as in a bundle.
+    `session_key` opens an encrypted recording, and so lets every packet around a recess be looked at; `key_elsewhere`:
+    it does not lie beside the recording, as in a bundle.
     Not ok: `manifest_missing`, `signature_missing`, `signature_wrong` (changed, or another key's), `manifest_changed`,
     `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail), `segment_missing(name)`,
     `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was
     so already when it was sealed: codes of `records.manifests.Fault`), `session_key_changed`,
-    `session_key_missing` (nothing was changed, and nobody can see or hear it any more).
-    `recess_recorded(name, began, ended)` (a whole segment of sound and pictures lies in a recess).
+    `session_key_missing` (nothing was changed, and nobody can see or hear it any more), `segment_locked(name)` (the
+    session's key does not open it), `recess_packets(name, packets, at, began, ended)` (sound or pictures that arrived
+    in a recess, the first of them at `at`), `recess_recorded(name, began, ended)` (a whole segment of them, which
+    could not be opened).
     Ok: `recording_whole(segments, duration_ms)`, `recess(began, ended)` (nothing was to be recorded),
     `segment_torn(name)` (the server stopped while it was written; what came before is there).
     """
@@ -191,12 +199,11 @@ def verify_recording(
     found = [
         *_check_segments(directory, content.segments),
         *_sealed_faults(content.faults),
-        *_check_recesses(content),
+        *_check_recesses(directory, content, session_key),
     ]
     if not session_key_holds(directory, key):
         found.append(_bad("session_key_changed"))
-    if not key_elsewhere and _lacks_key(directory, content.segments):
-        found.append(_bad("session_key_missing"))
+    found += _check_key(directory, content.segments, session_key, beside=not key_elsewhere)
     yield from found
     if not findings and all(finding.ok for finding in found):
         yield _good("recording_whole", segments=len(content.segments), duration_ms=content.duration_ms)
@@ -261,17 +268,39 @@ def _listed(row: Mapping[str, Json]) -> _Listed:
     return _Listed(str(row["name"]), str(row["digest"]), str(row["previous"]), *times)
 
 
-def _check_recesses(content: _Manifest) -> Iterator[Finding]:
-    """Look whether anything was recorded in a recess, as far as that can be told without opening what is encrypted."""
+def _check_recesses(directory: Path, content: _Manifest, session_key: SessionKey | None) -> Iterator[Finding]:
+    """Look whether anything was recorded in a recess: packet by packet, or what cannot be opened by whole segments."""
     begins_us = next((segment.started_at_us for segment in content.segments if segment.started_at_us), 0)
     for from_ms, to_ms in content.recesses:
-        began, ended = _clock(from_ms), _clock(to_ms)
-        yield _good("recess", began=began, ended=ended)
+        spoken = {"began": _clock(from_ms), "ended": _clock(to_ms)}
+        yield _good("recess", **spoken)
+        quiet = range(begins_us + (from_ms + RECESS_SLACK_MS) * 1000, begins_us + (to_ms - RECESS_SLACK_MS) * 1000)
         for segment in content.segments:
-            begins_in = (segment.started_at_us - begins_us) // 1000 >= from_ms + RECESS_SLACK_MS
-            ends_in = (segment.ended_at_us - begins_us) // 1000 <= to_ms - RECESS_SLACK_MS
-            if segment.packets and begins_in and ends_in:
-                yield _bad("recess_recorded", name=segment.name, began=began, ended=ended)
+            if not segment.packets or segment.ended_at_us < quiet.start or segment.started_at_us >= quiet.stop:
+                continue
+            arrivals = _arrivals(directory / segment.name, session_key)
+            if arrivals is None:
+                if segment.started_at_us in quiet and segment.ended_at_us in quiet:
+                    yield _bad("recess_recorded", name=segment.name, **spoken)
+                continue
+            wrong = [at_us for at_us in arrivals if at_us in quiet]
+            if wrong:
+                at = _clock((min(wrong) - begins_us) // 1000)
+                yield _bad("recess_packets", name=segment.name, packets=len(wrong), at=at, **spoken)
+
+
+def _arrivals(path: Path, session_key: SessionKey | None) -> list[int] | None:
+    """Return when each packet of a segment arrived; None when some cannot be opened, or the segment is gone."""
+    data = _read(path)
+    if data is None:
+        return None
+    arrivals: list[int] = []
+    for record in read_segment(path.name, data, session_key):
+        if isinstance(record, Packet):
+            arrivals.append(record.arrival_us)
+        elif isinstance(record, Sealed) or (isinstance(record, JournalFault) and record.code == "chunk_unreadable"):
+            return None
+    return arrivals
 
 
 def _clock(elapsed_ms: int) -> str:
@@ -304,10 +333,15 @@ def _check_segments(directory: Path, listed: Sequence[_Listed]) -> Iterator[Find
             yield _bad("segment_extra", name=path.name)
 
 
-def _lacks_key(directory: Path, listed: Sequence[_Listed]) -> bool:
-    if (directory / SESSION_KEY).exists():
-        return False
-    return any(is_encrypted(directory / entry.name) for entry in listed)
+def _check_key(
+    directory: Path, listed: Sequence[_Listed], session_key: SessionKey | None, *, beside: bool
+) -> Iterator[Finding]:
+    starts = [start for entry in listed if (start := read_start(directory / entry.name)) and start.enclosed]
+    if beside and starts and not (directory / SESSION_KEY).exists():
+        yield _bad("session_key_missing")
+    for start in starts:
+        if session_key is not None and session_key.opener(start.hearing_id, start.enclosed) is None:
+            yield _bad("segment_locked", name=start.name)
 
 
 def _read(path: Path) -> bytes | None:

@@ -4,11 +4,14 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 from sqlalchemy import select
 
 from records.bundle import VAULT_DETAILS
+from records.master_keys import MasterKeyMissing, MasterKeys
+from records.session_keys import SessionKey, SessionKeyUnreadable, load_session_key
 from records.trail import TrailEntry, entries_of
 from records.verifier import Finding, verify_recording, verify_vault
 from sessions.tables import Recording
@@ -46,7 +49,9 @@ async def proof_of_recording(app: web.Application, session_id: str) -> Proof:
 
     def check() -> Sequence[Finding]:
         key = app[SIGNING_KEY].public
-        recording = list(verify_recording(settings.journals / session_id, key, manifest_digest=manifest))
+        journal = settings.journals / session_id
+        opened_by = _session_key(journal, settings.master_keys)
+        recording = list(verify_recording(journal, key, manifest_digest=manifest, session_key=opened_by))
         if session_id in deleted.recordings:
             recording = without_deleted(recording)
         return [*recording, *verify_vault(settings.data_dir / "vault", digests, key)]
@@ -56,6 +61,13 @@ async def proof_of_recording(app: web.Application, session_id: str) -> Proof:
     sentence = f"{len(entries)} 条记录、1 份录音录像、{len(digests)} 份文件逐一核对"
     outcome = "发现下面的问题" if problems else "没有被改动"
     return Proof(not problems, f"{sentence}，{outcome}。", problems)
+
+
+def _session_key(journal: Path, master: MasterKeys) -> SessionKey | None:
+    try:
+        return load_session_key(journal, master)
+    except (SessionKeyUnreadable, MasterKeyMissing):
+        return None  # what is wrong with it is found without opening anything
 
 
 GONE_IN_ORDER = ("segment_missing", "session_key_missing", "recording_whole")

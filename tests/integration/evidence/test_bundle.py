@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.bundle import verify_bundle
+from records.chain import canonical
+from records.manifests import MANIFEST, seal_directory
 from records.signing import SigningKey, VerifyKey
 from tests.integration.evidence.conftest import Evidence
 from web.__main__ import main
@@ -150,3 +152,32 @@ def test_the_stamp_of_an_authority_is_checked_with_its_certificate(evidence: Evi
     result = CliRunner().invoke(main, [*arguments, "--authority", str(evidence.authority)])
     assert result.exit_code == 0, result.output
     assert "时间戳有效" in result.output
+
+
+@pytest.fixture
+def unpacked(evidence: Evidence, tmp_path: Path) -> Path:
+    """The bundle's files in a directory, to be changed."""
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        archive.extractall(tmp_path / "unpacked")  # it is ours
+    return tmp_path / "unpacked"
+
+
+def test_what_was_recorded_in_a_recess_is_found_packet_by_packet(
+    evidence: Evidence, unpacked: Path, tmp_path: Path
+) -> None:
+    key = SigningKey.load(Path(evidence.environment["JIEFANG_SIGNING_KEY_FILE"]))
+    manifest = json.loads((unpacked / "recording" / MANIFEST).read_bytes())
+    recess = {"from_ms": 0, "to_ms": manifest["duration_ms"]}
+    seal_directory(unpacked / "recording", canonical(manifest | {"recesses": [recess]}), key)
+    found = verify(unpacked, evidence.key, tmp_path)
+    (packets, *_) = [code for code in found if code.startswith("recess_packets")]
+    assert "00:00:01" in packets
+
+
+def test_a_bundle_whose_recording_nobody_can_open_says_so(evidence: Evidence, unpacked: Path, tmp_path: Path) -> None:
+    opening = unpacked / "opening.json"
+    private = json.loads(opening.read_bytes())["private"]
+    opening.write_bytes(canonical({"private": private[::-1]}) + b"\n")
+    assert any(code.startswith("segment_locked") for code in verify(unpacked, evidence.key, tmp_path))
+    opening.unlink()
+    assert "opening_missing" in verify(unpacked, evidence.key, tmp_path)

@@ -201,6 +201,9 @@ def test_another_hearings_key_opens_nothing(journal: Path, clock: FixedClock, tm
     records = list(read_journal(KeyedJournal(journal, other.key)))
     assert not [record for record in records if isinstance(record, Packet | Event)]
     assert {record.code for record in records if isinstance(record, JournalFault)} == {"chunk_unreadable"}
+    seal_directory(journal, compose(survey(journal), facts={}, key_id=OFFICE.key_id), OFFICE)
+    locked = Finding(False, "segment_locked", {"name": "segment-000001.jfj"})
+    assert list(verify_recording(journal, OFFICE.public, session_key=other.key)) == [locked]
 
 
 def test_whatever_stands_in_a_segment_reading_it_raises_nothing(
