@@ -6,6 +6,7 @@ from typing import Literal
 
 from signaling.media.codecs import OFFERED, OPUS, RED, REPAIRS, Kind
 from signaling.media.congestion import Downlink, UplinkFeedback
+from signaling.media.layers import ALL
 from signaling.media.link import Link
 from signaling.media.red import unwrap_red
 from signaling.media.resending import Resender
@@ -14,7 +15,7 @@ from signaling.media.sdp import Answer, AnsweredSection, Section
 from signaling.media.shared_state import HISTORY_MAX
 from signaling.media.sharing import Held
 from signaling.media.stream import SentNumbers, Stream
-from signaling.media.thinning import Thinned, with_number
+from signaling.media.thinning import Thinned
 
 SECTIONS_MAX = 72
 """Every stream that ever joined leaves an m-line behind; beyond this a fresh link is cheaper than the description. A
@@ -38,7 +39,7 @@ class Participant:
         self.pictures = Held()
         """Whether it gets pictures; else sound alone."""
         self.fewer: dict[int, Held] = {}
-        """By SSRC: whether it gets all of a picture that it once got only the base layer of."""
+        """By SSRC: whether it gets all of a picture that it once got only the lower layers of."""
         self.thinned: dict[int, Thinned] = {}
         """By SSRC, of the same: under which numbers what goes. Stays as long as the link: see there."""
         self.streams: dict[int, Stream] = {}
@@ -199,11 +200,16 @@ class Participant:
         """Whether this seat does without anything for its line's sake."""
         return self.sound_alone or self.fewer_pictures
 
-    def give_fewer(self, stream: Stream, at: float) -> None:
-        """From now on let only a picture's base layer go to this seat; what it gets must be placed anew."""
+    def top_of(self, stream: Stream) -> int:
+        """Return up to which layer a picture goes to this seat."""
+        thinned = self.thinned.get(stream.ssrc)
+        return ALL if thinned is None else thinned.top
+
+    def give_fewer(self, stream: Stream, top: int, at: float) -> None:
+        """From now on let only a picture's layers up to `top` go to this seat; what it gets must be placed anew."""
         self.fewer.setdefault(stream.ssrc, Held()).hold(at)
         self.number_anew(stream)
-        self.thinned[stream.ssrc].base_only = True
+        self.thinned[stream.ssrc].top = top
 
     def number_anew(self, stream: Stream) -> None:
         """Let a stream go to this seat under numbers of its own, since something of it is about to be left out."""
@@ -274,7 +280,7 @@ class Participant:
             if number is None:
                 return None
             data = with_transport_number(data, number, extension_at(data, TRANSPORT_WIDE_ID))
-        return data if own == sequence else with_number(data, own)
+        return data if thinned is None else thinned.as_it_went(data, own)
 
     def _repaired(self, stream: Stream, data: bytes, at: float) -> bytes:
         """Return a packet as it goes again: in a repair packet of its own number where the answer takes that.

@@ -2,14 +2,17 @@
 sound alone, and how much its sender is told to send.
 
 Every camera has one picture for everybody. With one receiver its sender slows down to what that line carries. With
-several, whoever's line is much thinner than the others' gets the base layer alone, so that the others wait only for
-that; and below a floor sound alone, so that a hearing never goes blind for one line.
+several, whoever's line is much thinner than the others' gets its lower layers alone, as many as leave the others a good
+picture, so that they wait only for those; and below a floor sound alone, so that a hearing never goes blind for one
+line.
 
 A share is what a receiver's line carries for one camera, sound and picture together, in bit/s; infinite while nothing
-speaks for a limit. A base share is what part of a picture the base layer is; None: it has no layers.
+speaks for a limit. Layers and parts: see `layers`.
 """
 
 import math
+
+from signaling.media.layers import ALL, Parts
 
 SOUND_BPS = 45_000
 """What somebody's sound takes, with its headers."""
@@ -50,8 +53,7 @@ class Held:
         if not self.given:
             if not wide_enough or not self.may_return(at):
                 return False
-            self._returned_at = at
-            self.given = True
+            self.give_back(at)
             return True
         if not too_thin:
             self._thin_since = None
@@ -73,44 +75,70 @@ class Held:
         self._thin_since = None
         self.given = False
 
+    def give_back(self, at: float, *, whole: bool = True) -> None:
+        """Give it back at monotonic second `at`; not `whole`: give more of it, and hold the rest back a while yet."""
+        self._returned_at = at
+        self._until = at + HOLDS_S[0]
+        self.given = whole
+
     def may_return(self, at: float) -> bool:
         """Tell whether it has been held back for long enough."""
         return at >= self._until
 
 
-def lowest_bps(best_other_bps: float, base_share: float | None) -> float:
+def lowest_bps(best_other_bps: float, parts: Parts) -> float:
     """Return the share below which somebody gets sound alone. `best_other_bps`: the best of the other receivers'
     shares, 0 when there is none: then nobody waits for the line, and the sender slows down as far as it can."""
     if best_other_bps < PICTURE_BPS_MIN:
         return ALONE_BPS_MIN
-    return carried_bps(PICTURE_BPS_MIN, base_share)
+    return carried_bps(PICTURE_BPS_MIN, parts[0])
 
 
-def carried_bps(sent_bps: float, base_share: float | None) -> float:
-    """Return what whoever gets the base layer alone gets of what is sent."""
-    return sent_bps if base_share is None else SOUND_BPS + base_share * max(0.0, sent_bps - SOUND_BPS)
+def carried_bps(sent_bps: float, part: float) -> float:
+    """Return what whoever gets a part of a picture gets of what is sent."""
+    return SOUND_BPS + part * max(0.0, sent_bps - SOUND_BPS)
 
 
-def does_with_fewer(share_bps: float, best_other_bps: float, sent_bps: float) -> bool:
-    """Tell whether a line is so thin that it gets the base layer alone: others must gain by it, and what is sent must
-    not be less anyway."""
-    others_gain = GAIN * share_bps < min(GOOD_BPS, best_other_bps) or share_bps < PICTURE_BPS_MIN <= best_other_bps
-    return others_gain and sent_bps > LIMITS * share_bps
+def sendable_bps(share_bps: float, part: float) -> float:
+    """Return how much may be sent of a picture so that a line carries a part of it."""
+    return SOUND_BPS + max(0.0, share_bps - SOUND_BPS) / part
 
 
-def takes_all(share_bps: float, best_other_bps: float, sent_bps: float) -> bool:
-    """Tell whether a line that gets the base layer alone carries all that is sent, or nobody would gain any more."""
-    return share_bps >= sent_bps or share_bps >= best_other_bps
+def is_waited_for(sendable: float, best_other_bps: float, sent_bps: float) -> bool:
+    """Tell whether others wait for a line for which `sendable` bit/s may be sent: they must gain much if it got less,
+    and what is sent must not be less anyway."""
+    others_gain = GAIN * sendable < min(GOOD_BPS, best_other_bps) or sendable < PICTURE_BPS_MIN <= best_other_bps
+    return others_gain and sent_bps > LIMITS * sendable
 
 
-def asked_bps(share_bps: float, base_share: float | None, *, rising: bool) -> float:
-    """Return how much its sender may send for a line that gets the base layer alone.
+def layers_for(share_bps: float, best_other_bps: float, sent_bps: float, parts: Parts) -> int:
+    """Return up to which layer a line gets a picture: as many pictures a second as it can without being waited for."""
+    for top in range(ALL, 0, -1):
+        if not is_waited_for(sendable_bps(share_bps, parts[top]), best_other_bps, sent_bps):
+            return top
+    return 0
 
-    `rising`: the line may get all again; when it carries a good picture, its sender is slowed down to that first.
+
+def more_layers_for(share_bps: float, best_other_bps: float, sent_bps: float, parts: Parts, top: int) -> int:
+    """Return up to which layer a line, which gets a picture up to `top`, carries what is sent of it, or would not be
+    waited for if it did not."""
+    for higher in range(ALL, top, -1):
+        sendable = sendable_bps(share_bps, parts[higher])
+        if sendable >= sent_bps or sendable >= best_other_bps:
+            return higher
+    return top
+
+
+def asked_bps(share_bps: float, parts: Parts, top: int, *, rising: bool) -> float:
+    """Return how much its sender may send for a line that gets a picture's layers up to `top`.
+
+    `rising`: the line may get more again; when it carries a good picture so, its sender is slowed down to that first.
     """
-    if base_share is None or (rising and share_bps >= GOOD_BPS):
-        return RISING * share_bps
-    return SOUND_BPS + max(0.0, share_bps - SOUND_BPS) / base_share
+    for higher in range(ALL, top, -1) if rising else ():
+        sendable = sendable_bps(share_bps, parts[higher])
+        if sendable >= GOOD_BPS:
+            return RISING * sendable
+    return sendable_bps(share_bps, parts[top])
 
 
 def told_bps(asked: list[float], shares: list[float]) -> float:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from signaling.media import rtp
 from signaling.media.codecs import VP8
 from signaling.media.exchange import Exchange
-from signaling.media.layers import base_share
+from signaling.media.layers import ALL, WHOLE, Parts, read_parts
 from signaling.media.participant import Participant
 from signaling.media.recorder import Recorder
 from signaling.media.shared_state import HISTORY_MAX
@@ -15,9 +15,9 @@ from signaling.media.sharing import (
     PATIENCE_S,
     PICTURE_BPS_MIN,
     asked_bps,
-    does_with_fewer,
+    layers_for,
     lowest_bps,
-    takes_all,
+    more_layers_for,
     told_bps,
 )
 from signaling.media.stream import Stream
@@ -34,8 +34,8 @@ class Sparing:
     def __init__(self, exchange: Exchange, recorder: Recorder) -> None:
         self._exchange = exchange
         self._recorder = recorder
-        self._layers: WeakKeyDictionary[Stream, tuple[float, float | None]] = WeakKeyDictionary()
-        """When a picture's layers were last looked at, and its base share."""
+        self._parts: WeakKeyDictionary[Stream, tuple[float, Parts]] = WeakKeyDictionary()
+        """When a picture's layers were last looked at, and what parts they were."""
         self._shares: dict[Participant, float] = {}
 
     def look(self, at: float) -> None:
@@ -73,16 +73,16 @@ class Sparing:
         others = (other for other in self._exchange.receivers_of(stream.ssrc) if other is not receiver)
         return max((self._shares.get(other, math.inf) for other in others), default=0.0)
 
-    def _base_share(self, stream: Stream, at: float) -> float | None:
+    def _parts_of(self, stream: Stream, at: float) -> Parts:
         if stream.payload_type != VP8:
-            return None
-        seen_at, share = self._layers.get(stream, (-math.inf, None))
+            return WHOLE
+        seen_at, parts = self._parts.get(stream, (-math.inf, WHOLE))
         if at - seen_at < SEEN_AGAIN_S:
-            return share
-        seen = base_share(_recent(stream))
-        if seen is not None and share is not None:
-            seen = share + SMOOTH * (seen - share)
-        self._layers[stream] = (at, seen)
+            return parts
+        seen = read_parts(_recent(stream))
+        if WHOLE not in (seen, parts):
+            seen = tuple(before + SMOOTH * (now - before) for before, now in zip(parts, seen, strict=True))
+        self._parts[stream] = (at, seen)
         return seen
 
     def _look_at_sound(self, person: Participant, at: float) -> None:
@@ -90,7 +90,7 @@ class Sparing:
         pictures = list(self._pictures_for(person))
         share_bps = self._shares[person]
         lowest = max(
-            (lowest_bps(self._best_other_bps(each, person), self._base_share(each, at)) for _, each in pictures),
+            (lowest_bps(self._best_other_bps(each, person), self._parts_of(each, at)) for _, each in pictures),
             default=0.0,
         )
         patience_s = PATIENCE_S if lowest < PICTURE_BPS_MIN else 0.0
@@ -106,8 +106,8 @@ class Sparing:
 
     def _begin_again(self, person: Participant, stream: Stream, at: float) -> None:
         """Bring a picture back, carefully: of one with layers the base first."""
-        if self._base_share(stream, at) is not None:
-            person.give_fewer(stream, at)
+        if self._parts_of(stream, at) != WHOLE:
+            person.give_fewer(stream, 0, at)
         if stream.ssrc in person.thinned:
             person.thinned[stream.ssrc].skip_to(stream.flow.highest)
         stream.want_keyframe()
@@ -116,15 +116,18 @@ class Sparing:
         """Give a person all pictures of a camera, or fewer a second."""
         if person.sound_alone:
             return
-        share_bps, best_other_bps = self._shares[person], self._best_other_bps(stream, person)
-        held = person.fewer.get(stream.ssrc)
-        if held is None or held.given:
-            thin = does_with_fewer(share_bps, best_other_bps, sender.sends_bps)
-            if thin and self._base_share(stream, at) is not None:
-                person.give_fewer(stream, at)
+        parts, top, held = self._parts_of(stream, at), person.top_of(stream), person.fewer.get(stream.ssrc)
+        lines = self._shares[person], self._best_other_bps(stream, person), sender.sends_bps
+        fitting = layers_for(*lines, parts)
+        if fitting < top:
+            if parts != WHOLE:
+                person.give_fewer(stream, fitting, at)
                 self._exchange.place_receivers()
-        elif held.look(False, takes_all(share_bps, best_other_bps, sender.sends_bps), at):
-            person.thinned[stream.ssrc].base_only = False
+        elif held is not None and not held.given and held.may_return(at):
+            more = more_layers_for(*lines, parts, top)
+            if more > top:
+                held.give_back(at, whole=more == ALL)
+                person.thinned[stream.ssrc].top = more
 
     # --- What senders are told
 
@@ -151,7 +154,8 @@ class Sparing:
                 if held is None or held.given or share_bps == math.inf:
                     asked.append(share_bps)
                 else:
-                    asked.append(asked_bps(share_bps, self._base_share(stream, at), rising=held.may_return(at)))
+                    parts, top = self._parts_of(stream, at), receiver.top_of(stream)
+                    asked.append(asked_bps(share_bps, parts, top, rising=held.may_return(at)))
         return told_bps(asked, shares)
 
 

@@ -1,20 +1,21 @@
-"""One picture on its way to one receiver who got, or gets, only its base layer: what goes, and under which number.
+"""One picture on its way to one receiver who got, or gets, only its lower layers: what goes, and under which number.
 
 What is left out must leave no gap in the sequence numbers, or the receiver would ask for it. So from the first time
 that something is left out, packets go under numbers of their own until the link ends: no SRTP index is used twice. A
 packet that is late has its number kept free; if it then turns out not to be for the receiver, an empty one goes under
 that number (RFC 3550 section 5.1: padding), so that nobody waits for it.
 
-What a browser needs (libwebrtc): base frames hang together by TL0PICIDX and may have gaps in PictureID; of a frame
-above them nothing may be missing back to the last one on each layer that it refers to. So higher layers begin where
-frames refer to layer 0 alone, and end all together.
+Frames are counted as packets are. What a browser needs (libwebrtc): base frames hang together by TL0PICIDX, which stays
+as it is; before a frame above them no PictureID may be missing back to the last one on each layer that it refers to. So
+frames that are left out leave no gap there either, and a layer begins where a frame refers to layer 0 alone, or to
+layers that the receiver has.
 """
 
 import struct
 from collections.abc import Iterable
 
 from signaling.media.congestion import signed16
-from signaling.media.layers import Layer, read_layer
+from signaling.media.layers import ALL, Layer, read_layer, with_earlier_picture
 from signaling.media.rtp import RtpHead, read_head
 from signaling.media.shared_state import HISTORY_MAX
 
@@ -23,8 +24,11 @@ KEPT = HISTORY_MAX
 FRAMES_KEPT = 64
 
 
-def with_number(data: bytes, sequence: int) -> bytes:
-    """Return a packet under another sequence number."""
+def _renumbered(data: bytes, head: RtpHead, sequence: int, earlier: int) -> bytes:
+    """Return a packet under another sequence number, its frame numbered lower by `earlier`."""
+    if sequence == head.sequence and not earlier:
+        return data
+    data = with_earlier_picture(data, head, earlier)
     return b"".join((data[:2], struct.pack(">H", sequence), data[4:]))
 
 
@@ -41,21 +45,24 @@ class Thinned:
     """
 
     def __init__(self, highest: int, missing: Iterable[int] = ()) -> None:
-        self.base_only = False
+        self.top = ALL
+        """The highest layer that goes."""
         self.withheld = 0
         """How many packets were left out: by so much a number here is lower than the sender's."""
         self.withheld_octets = 0
         self._highest = highest
-        self._kept_free = {number: number for number in missing}
-        """Numbers of packets that are late: the sender's, counted on over their wraps -> the receiver's."""
+        self._kept_free = {number: (number, 0) for number in missing}
+        """Numbers of packets that are late: the sender's, counted on over their wraps -> the receiver's, and how many
+        frames were left out before."""
         sent = range(max(0, highest - KEPT + 1), highest + 1) if highest >= 0 else ()
-        self._origins = {number & 0xFFFF: number & 0xFFFF for number in sent}
-        """The receiver's numbers -> the sender's."""
-        self._frames: dict[int, bool] = {}
-        """Whether a frame goes, by its time stamp: it goes as a whole or not at all."""
-        self._open = 0
-        """Which layers above 0 the receiver has everything of since `_open_from`, as bits."""
-        self._open_from = 0
+        self._origins = {number & 0xFFFF: (number & 0xFFFF, 0) for number in sent}
+        """The receiver's numbers -> the sender's, and how many frames were left out before."""
+        self._frames_withheld = 0
+        self._frames: dict[int, int | None] = {}
+        """By its time stamp, how many frames were left out before a frame; None when it is left out itself. It goes as
+        a whole or not at all."""
+        self._open: dict[int, int] = {}
+        """Which layers above 0 the receiver has everything of, and from which number on."""
 
     def pass_on(self, data: bytes) -> bytes | None:
         """Return the stream's packet as it goes to the receiver, or None when nothing goes."""
@@ -69,15 +76,22 @@ class Thinned:
         if number <= self._highest:
             return self._late(data, head, number, layer)
         self._keep_free(number)
-        if not self._takes(head.timestamp, layer, number):
+        earlier = self._place(head.timestamp, layer, number)
+        if earlier is None:
             self.withheld += 1
             self.withheld_octets += len(data) - head.payload_at
             return None
-        return self._numbered(data, head, number - self.withheld)
+        return self._numbered(data, head, number - self.withheld, earlier)
 
     def origin(self, sequence: int) -> int | None:
         """Return the sender's number of a packet that went under `sequence`; None when none did, or it is forgotten."""
-        return self._origins.get(sequence)
+        origin = self._origins.get(sequence)
+        return None if origin is None else origin[0]
+
+    def as_it_went(self, data: bytes, sequence: int) -> bytes:
+        """Return the sender's packet as it went under `sequence`, of which `origin` knows."""
+        head = read_head(data)
+        return data if head is None else _renumbered(data, head, sequence, self._origins[sequence][1])
 
     def skip_to(self, highest: int) -> None:
         """Note that the receiver gets nothing up to the sender's number `highest` (`FlowState.highest`)."""
@@ -85,7 +99,7 @@ class Thinned:
             self.withheld += highest - self._highest
             self._highest = highest
             self._kept_free.clear()
-            self._open = 0
+            self._open.clear()
 
     def sender_report(self, report: bytes) -> bytes:
         """Return a bare sender report that counts what went here (RFC 3550 section 6.4.1, 7.2)."""
@@ -103,51 +117,48 @@ class Thinned:
             # An outage, or a recess: what did not come by now is asked for by nobody any more.
             self.skip_to(number - 1)
         for late in range(self._highest + 1, number):
-            self._kept_free[late] = late - self.withheld
+            self._kept_free[late] = (late - self.withheld, self._frames_withheld)
         self._highest = number
         while self._kept_free and (oldest := next(iter(self._kept_free))) < number - KEPT:
             del self._kept_free[oldest]
 
     def _late(self, data: bytes, head: RtpHead, number: int, layer: Layer | None) -> bytes | None:
-        own = self._kept_free.pop(number, None)
-        if own is None:
+        kept = self._kept_free.pop(number, None)
+        if kept is None:
             return None  # it went already, or it was left out, or it is too late
-        if layer is None or layer.number == 0:
-            goes = True
-        else:
-            # Of a frame of which nothing came in time, nobody knows but that those around it went.
-            since = bool(self._open >> layer.number & 1) and number > self._open_from
-            goes = self._frames.get(head.timestamp, since)
-        if goes:
-            return self._numbered(data, head, own)
+        own, before = kept
+        # Of a frame of which nothing came in time, nobody knows but that those around it went.
+        went = layer is None or layer.number == 0 or number > self._open.get(layer.number, number)
+        earlier = self._frames.get(head.timestamp, before if went else None)
+        if earlier is not None:
+            return self._numbered(data, head, own, earlier)
         self.withheld_octets += len(data) - head.payload_at
         return _empty(data, head, own & 0xFFFF)
 
-    def _numbered(self, data: bytes, head: RtpHead, own: int) -> bytes:
+    def _numbered(self, data: bytes, head: RtpHead, own: int, earlier: int) -> bytes:
         own &= 0xFFFF
         self._origins.pop(own, None)
-        self._origins[own] = head.sequence
+        self._origins[own] = (head.sequence, earlier)
         if len(self._origins) > KEPT:
             del self._origins[next(iter(self._origins))]
-        return data if own == head.sequence else with_number(data, own)
+        return _renumbered(data, head, own, earlier)
 
-    def _takes(self, timestamp: int, layer: Layer | None, number: int) -> bool:
-        if layer is None or layer.number == 0:
-            return True
-        goes = self._frames.get(timestamp)
-        if goes is None:
-            goes = self._frames[timestamp] = self._takes_frame(layer, number)
+    def _place(self, timestamp: int, layer: Layer | None, number: int) -> int | None:
+        """Return how many frames were left out before a packet's; None when it is left out itself."""
+        if timestamp not in self._frames:
+            goes = layer is None or layer.number == 0 or self._takes(layer, number)
+            self._frames[timestamp] = self._frames_withheld if goes else None
+            self._frames_withheld += not goes
             if len(self._frames) > FRAMES_KEPT:
                 del self._frames[next(iter(self._frames))]
-        return goes
+        return self._frames[timestamp]
 
-    def _takes_frame(self, layer: Layer, number: int) -> bool:
-        bit = 1 << layer.number
-        below = bit - 2
-        if not self.base_only and (layer.sync or self._open & (bit | below) == bit | below):
-            if not self._open:
-                self._open_from = number
-            self._open |= bit
+    def _takes(self, layer: Layer, number: int) -> bool:
+        """Tell whether a frame above layer 0 goes: then it opens its layer, else it closes that and those above it."""
+        refers_to = range(1, layer.number + 1)
+        if layer.number <= self.top and (layer.sync or all(below in self._open for below in refers_to)):
+            self._open.setdefault(layer.number, number)
             return True
-        self._open = 0
+        for closed in range(layer.number, ALL + 1):
+            self._open.pop(closed, None)
         return False

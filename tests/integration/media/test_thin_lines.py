@@ -28,11 +28,12 @@ from signaling.media.rtp import (
 from tests.integration.media.peers import HEARING, Plane, open_plane
 from tests.load.descriptions import VIDEO_TYPE, make_answer, read_description
 from tests.load.line import Line
+from tests.unit.media.screen import Screen, read_frame
 
 PATTERN = ((0, False), (2, True), (1, True), (2, False))
 FRAMES_A_SECOND = 30
 FRAME_BYTES = (3600, 1400, 1400, 1400)
-"""Some 470 kbit/s, of which the base layer is a half."""
+"""Some 470 kbit/s, of which the base layer is a half, the middle one a fifth."""
 PIECE_BYTES = 1200
 
 
@@ -147,7 +148,8 @@ class LightPeer:
                 fixed = (0x80, VIDEO_TYPE | (0 if left else 0x80), self.sequence & 0xFFFF, 3000 * frame)
                 head = struct.pack(">BBHII", *fixed, self.ssrcs["video"])
                 picture = struct.pack(">H", 0x8000 | frame & 0x7FFF)
-                mark = bytes((0x90 if first else 0x80, 0xE0)) + picture + bytes((0, layer << 6 | sync << 5))
+                base = frame // len(PATTERN) & 0xFF
+                mark = bytes((0x90 if first else 0x80, 0xE0)) + picture + bytes((base, layer << 6 | sync << 5))
                 body = b"\x01" + struct.pack(">I", self.sequence) + bytes(size)
                 self.line.socket.send(self.line.sending.protect(head + mark + body))
                 self.sequence += 1
@@ -181,6 +183,16 @@ def numbers(packets: list[bytes]) -> list[int]:
     return [number if number > 0x8000 else number + 0x10000 for number in low]
 
 
+def shown(packets: list[bytes]) -> bool:
+    """Tell whether a browser shows all of these packets' frames, and no picture is missing between the first and last;
+    the last may not be whole."""
+    screen = Screen()
+    frames = list(dict.fromkeys(frame for data in packets if (frame := read_frame(data)) is not None))
+    first = next(index for index, frame in enumerate(frames) if frame.layer == 0)
+    whole = all(screen.shows(frame) for frame in frames[first:])
+    return whole and screen.pictures == list(range(screen.pictures[0], screen.pictures[-1] + 1))
+
+
 def numbered_by_sender(data: bytes) -> bool:
     """Tell whether a packet bears the number that its sender gave it, which stands in its payload too."""
     head = read_head(data)
@@ -212,7 +224,7 @@ async def showing(people: list[LightPeer], sender: LightPeer) -> AsyncIterator[N
             await person.line.close()
 
 
-async def test_a_thin_line_gets_the_base_layer_then_sound_alone_and_all_again(
+async def test_a_thin_line_gets_ever_more_layers_then_sound_alone_and_all_again(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sharing, "HOLDS_S", (0.2,))
@@ -238,6 +250,15 @@ async def test_a_thin_line_gets_the_base_layer_then_sound_alone_and_all_again(
         assert told is not None
         assert not (told.fewer_pictures or told.sound_alone)
 
+        zhao.carries(330_000)
+        await plane.until(lambda: layers(zhao.came[camera][-30:]) == {0, 1}, "zhao gets the middle layer too")
+        begins = len(zhao.came[camera])
+        await plane.until(lambda: len(zhao.came[camera]) > begins + 60, "zhao sees more motion")
+        assert layers(zhao.came[camera][begins:]) == {0, 1}
+        told = stats_of(plane, "zhao")
+        assert told is not None
+        assert told.fewer_pictures
+
         # What zhao asks for again is what went under that number.
         lost = zhao.came[camera][-3]
         zhao.asks_again(camera, struct.unpack_from(">H", lost, 2)[0])
@@ -260,10 +281,13 @@ async def test_a_thin_line_gets_the_base_layer_then_sound_alone_and_all_again(
 
         zhao.carries(60_000)
         await plane.until(lambda: (told := stats_of(plane, "zhao")) and told.sound_alone, "sound alone")
+        assert shown(zhao.came[camera])
+        before = len(zhao.came[camera])
         zhao.carries(3_000_000)
         await plane.until(lambda: (told := stats_of(plane, "zhao")) and not told.sound_alone, "pictures again")
         begins = len(zhao.came[camera])
         await plane.until(lambda: layers(zhao.came[camera][begins:]) == {0, 1, 2}, "all layers came again")
+        assert shown(zhao.came[camera][before:])
 
     # No gap, and no number twice, through all of it; whoever got all got it as it was sent.
     assert numbers(zhao.came[camera]) == list(range(numbers(zhao.came[camera])[0], numbers(zhao.came[camera])[-1] + 1))

@@ -1,4 +1,4 @@
-"""Which layer a VP8 packet names, and what part of a picture its base is."""
+"""Which layer and picture a VP8 packet names, and what parts of a picture its layers are."""
 
 import struct
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.media.layers import Layer, base_share, read_layer
+from signaling.media.layers import WHOLE, Layer, read_layer, read_parts, with_earlier_picture
 from signaling.media.rtp import read_head
 
 
@@ -42,17 +42,46 @@ def test_a_packet_names_its_layer(descriptor: str, layer: Layer | None) -> None:
 def test_no_descriptor_is_too_short_or_too_strange(payload: bytes) -> None:
     layer = layer_of(payload)
     assert layer is None or 0 <= layer.number <= 3
-    base_share([packet(payload)])
+    assert read_parts([packet(payload)]) == WHOLE
 
 
-def test_the_base_is_a_share_of_the_bytes() -> None:
-    base, above = (
-        packet(bytes.fromhex("90e0800511") + b"\x00" + bytes(394)),
-        packet(bytes.fromhex("90e0800611") + b"\xa0" + bytes(194)),
-    )
-    assert base_share([base, above, above, b"cut", above]) == pytest.approx(0.4)
+@pytest.mark.parametrize(
+    ("before", "by", "after"),
+    [
+        ("90e0" + "8005" + "11" + "00", 3, "90e0" + "8002" + "11" + "00"),
+        ("90e0" + "8005" + "11" + "00", 7, "90e0" + "fffe" + "11" + "00"),
+        ("90e0" + "0511" + "40", 7, "90e0" + "7e11" + "40"),
+        ("90e0" + "8005" + "11" + "00", 0, "90e0" + "8005" + "11" + "00"),
+        ("9060" + "1140", 7, "9060" + "1140"),
+        ("1005", 7, "1005"),
+    ],
+)
+def test_a_picture_is_numbered_lower_in_its_own_width_and_nothing_else_changes(
+    before: str, by: int, after: str
+) -> None:
+    data = packet(bytes.fromhex(before) + b"picture")
+    head = read_head(data)
+    assert head is not None
+    assert with_earlier_picture(data, head, by) == packet(bytes.fromhex(after) + b"picture")
 
 
-@pytest.mark.parametrize("payload", ["90e080051100", "1000", ""])
-def test_a_picture_of_one_layer_has_no_base(payload: str) -> None:
-    assert base_share([packet(bytes.fromhex(payload))] * 5) is None
+@given(st.binary(max_size=8), st.integers(0, 1 << 40))
+def test_no_packet_is_too_short_to_be_numbered_lower(payload: bytes, by: int) -> None:
+    data = packet(payload)
+    head = read_head(data)
+    assert head is not None
+    assert len(with_earlier_picture(data, head, by)) == len(data)
+
+
+def of_layer(number: int, size: int) -> bytes:
+    return packet(bytes.fromhex("90e0800511") + bytes((number << 6,)) + bytes(size - 6))
+
+
+def test_parts_are_shares_of_the_bytes() -> None:
+    base, middle, upper = of_layer(0, 400), of_layer(1, 300), of_layer(2, 150)
+    assert read_parts([base, upper, middle, b"cut", upper]) == pytest.approx((0.4, 0.7, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("payload", ["90e080051100", "1000", "", "90e080051180"])
+def test_a_picture_of_one_layer_is_had_whole_or_not_at_all(payload: str) -> None:
+    assert read_parts([packet(bytes.fromhex(payload))] * 5) == WHOLE

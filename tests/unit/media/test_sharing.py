@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signaling.media.layers import ALL, WHOLE, Parts
 from signaling.media.sharing import (
     ALONE_BPS_MIN,
     GAIN,
@@ -17,109 +18,133 @@ from signaling.media.sharing import (
     Held,
     asked_bps,
     carried_bps,
-    does_with_fewer,
+    is_waited_for,
+    layers_for,
     lowest_bps,
-    takes_all,
+    more_layers_for,
     told_bps,
 )
 
 shares_bps = st.one_of(st.just(math.inf), st.floats(10_000, 5_000_000), st.floats(60_000, 200_000))
-base_shares = st.one_of(st.none(), st.floats(0.2, 0.8))
+layered = st.tuples(st.floats(0.2, 0.6), st.floats(0.05, 0.3)).map(lambda two: (two[0], sum(two), 1.0, 1.0))
+all_parts = st.one_of(st.just(WHOLE), layered)
+PARTS: Parts = (0.4, 0.6, 1.0, 1.0)
+SOUND = -1
 
 
-def sharing(shares: list[float], base_share: float | None) -> tuple[float, list[str]]:
-    """Share one busy picture afresh: return what its sender is told, and what each receiver gets."""
+def sharing(shares: list[float], parts: Parts) -> tuple[float, list[int]]:
+    """Share one busy picture afresh: return what its sender is told, and up to which layer each receiver gets it."""
     gets = []
     for index, share in enumerate(shares):
         best_other = max((other for place, other in enumerate(shares) if place != index), default=0.0)
-        if share < lowest_bps(best_other, base_share):
-            gets.append("sound")
-        elif base_share is not None and does_with_fewer(share, best_other, math.inf):
-            gets.append("base")
+        if share < lowest_bps(best_other, parts):
+            gets.append(SOUND)
         else:
-            gets.append("all")
+            gets.append(layers_for(share, best_other, math.inf, parts) if parts != WHOLE else ALL)
     asked = [
-        asked_bps(share, base_share, rising=False) if got == "base" else share
+        asked_bps(share, parts, got, rising=False) if got < ALL else share
         for share, got in zip(shares, gets, strict=True)
-        if got != "sound"
+        if got != SOUND
     ]
-    return told_bps(asked, [share for share, got in zip(shares, gets, strict=True) if got != "sound"]), gets
+    return told_bps(asked, [share for share, got in zip(shares, gets, strict=True) if got != SOUND]), gets
 
 
-@given(st.lists(shares_bps, min_size=1, max_size=23), base_shares)
-def test_nobody_gets_more_than_the_line_carries(shares: list[float], base_share: float | None) -> None:
-    told, gets = sharing(shares, base_share)
+@given(st.lists(shares_bps, min_size=1, max_size=23), all_parts)
+def test_nobody_gets_more_than_the_line_carries(shares: list[float], parts: Parts) -> None:
+    told, gets = sharing(shares, parts)
     for share, got in zip(shares, gets, strict=True):
-        if got != "sound":
-            assert carried_bps(told, base_share if got == "base" else None) <= share * 1.0001
+        if got != SOUND:
+            assert carried_bps(told, parts[got]) <= share * 1.0001
 
 
-@given(st.lists(shares_bps, min_size=2, max_size=23), base_shares)
-def test_nobody_is_told_less_than_a_picture_takes_while_a_line_carries_one(
-    shares: list[float], base_share: float | None
-) -> None:
-    told, _ = sharing(shares, base_share)
+@given(st.lists(shares_bps, min_size=2, max_size=23), all_parts)
+def test_nobody_is_told_less_than_a_picture_takes_while_a_line_carries_one(shares: list[float], parts: Parts) -> None:
+    told, _ = sharing(shares, parts)
     assert told >= (PICTURE_BPS_MIN if max(shares) >= PICTURE_BPS_MIN else ALONE_BPS_MIN)
 
 
-@given(st.lists(st.floats(GOOD_BPS / GAIN, 5_000_000), min_size=1, max_size=23), base_shares)
+@given(st.lists(st.floats(GOOD_BPS / GAIN, 5_000_000), min_size=1, max_size=23), all_parts)
 def test_lines_that_carry_a_good_picture_get_all_of_it_as_far_as_the_thinnest_carries(
-    shares: list[float], base_share: float | None
+    shares: list[float], parts: Parts
 ) -> None:
-    assert sharing(shares, base_share) == (min(shares), ["all"] * len(shares))
+    assert sharing(shares, parts) == (min(shares), [ALL] * len(shares))
 
 
-@given(shares_bps, st.lists(shares_bps, max_size=5), st.floats(1, 4), base_shares)
-def test_a_wider_line_never_gets_less(
-    share: float, others: list[float], wider: float, base_share: float | None
-) -> None:
-    order = ["sound", "base", "all"]
-    _, before = sharing([share, *others], base_share)
-    _, after = sharing([share * wider, *others], base_share)
-    assert order.index(after[0]) >= order.index(before[0])
+@given(shares_bps, st.lists(shares_bps, max_size=5), st.floats(1, 4), all_parts)
+def test_a_wider_line_never_gets_less(share: float, others: list[float], wider: float, parts: Parts) -> None:
+    _, before = sharing([share, *others], parts)
+    _, after = sharing([share * wider, *others], parts)
+    assert after[0] >= before[0]
 
 
-@given(shares_bps, base_shares)
+@given(shares_bps, all_parts)
 def test_one_receiver_alone_slows_the_sender_down_and_gets_sound_alone_only_where_no_picture_fits(
-    share: float, base_share: float | None
+    share: float, parts: Parts
 ) -> None:
-    told, gets = sharing([share], base_share)
-    assert gets == ["sound" if share < ALONE_BPS_MIN else "all"]
+    told, gets = sharing([share], parts)
+    assert gets == [SOUND if share < ALONE_BPS_MIN else ALL]
     assert told == (math.inf if share < ALONE_BPS_MIN else share)
 
 
-@given(shares_bps, shares_bps, st.floats(0.2, 0.8))
-def test_a_thin_line_costs_another_no_more_than_its_base_layer_asks(
-    thin: float, wide: float, base_share: float
-) -> None:
-    told, gets = sharing([thin, wide], base_share)
-    if gets[0] == "base":
-        assert told == pytest.approx(min(wide, SOUND_BPS + (thin - SOUND_BPS) / base_share))
+@given(shares_bps, shares_bps, layered)
+def test_a_thin_line_costs_another_no_more_than_its_layers_ask(thin: float, wide: float, parts: Parts) -> None:
+    told, gets = sharing([thin, wide], parts)
+    if SOUND < gets[0] < ALL:
+        assert told == pytest.approx(min(wide, SOUND_BPS + (thin - SOUND_BPS) / parts[gets[0]]))
         assert told >= thin
 
 
+@pytest.mark.parametrize(
+    ("share", "gets", "told"),
+    [
+        (80_000, SOUND, math.inf),
+        (200_000, 0, 432_500),
+        (270_000, 1, 420_000),
+        (399_000, 1, 635_000),
+        (400_000, 3, 400_000),
+    ],
+)
+def test_a_line_gets_as_many_pictures_as_leave_the_others_a_good_one(share: float, gets: int, told: float) -> None:
+    assert sharing([share, math.inf], PARTS) == (pytest.approx(told), [gets, ALL])
+
+
+def test_a_picture_in_two_layers_knows_two_steps() -> None:
+    two: Parts = (0.6, 1.0, 1.0, 1.0)
+    assert [sharing([share, math.inf], two)[1][0] for share in (300_000, 390_000, 410_000)] == [0, 0, ALL]
+    assert more_layers_for(410_000, math.inf, 400_000, two, 0) == ALL
+
+
 def test_layers_let_a_line_see_that_would_see_nothing_without() -> None:
-    assert sharing([120_000, math.inf], None)[1] == ["sound", "all"]
-    told, gets = sharing([120_000, math.inf], 0.4)
-    assert gets == ["base", "all"]
+    assert sharing([120_000, math.inf], WHOLE)[1] == [SOUND, ALL]
+    told, gets = sharing([120_000, math.inf], PARTS)
+    assert gets == [0, ALL]
     assert told == pytest.approx(232_500)
 
 
 def test_people_who_all_have_thin_lines_see_each_other() -> None:
-    assert sharing([90_000, 100_000, 80_000], 0.4) == (80_000, ["all"] * 3)
+    assert sharing([90_000, 100_000, 80_000], PARTS) == (80_000, [ALL] * 3)
 
 
 def test_nobody_is_put_on_fewer_pictures_of_a_camera_that_sends_little_anyway() -> None:
-    assert does_with_fewer(300_000, math.inf, 900_000)
-    assert not does_with_fewer(300_000, math.inf, 200_000)
+    assert is_waited_for(300_000, math.inf, 900_000)
+    assert not is_waited_for(300_000, math.inf, 200_000)
 
 
-def test_all_comes_back_when_the_line_carries_what_is_sent_and_not_before() -> None:
-    assert not takes_all(500_000, math.inf, 900_000)
-    assert takes_all(900_000, math.inf, 900_000)
-    # A good picture is all that the others can ask for: the sender is slowed down to that, then all goes.
-    assert asked_bps(GOOD_BPS, 0.4, rising=True) < GOOD_BPS < asked_bps(GOOD_BPS, 0.4, rising=False)
-    assert asked_bps(GOOD_BPS - 1, 0.4, rising=True) == asked_bps(GOOD_BPS - 1, 0.4, rising=False)
+@pytest.mark.parametrize("top", [0, 1])
+def test_more_comes_back_when_the_line_carries_what_is_sent_and_not_before(top: int) -> None:
+    more = ALL if top else 1
+    enough = carried_bps(900_000, PARTS[more])
+    assert more_layers_for(enough - 1, math.inf, 900_000, PARTS, top) == top
+    assert more_layers_for(enough, math.inf, 900_000, PARTS, top) == more
+    # A good picture is all that the others can ask for: the sender is slowed down to that, then more goes.
+    good = carried_bps(GOOD_BPS, PARTS[more])
+    assert asked_bps(good, PARTS, top, rising=True) < GOOD_BPS < asked_bps(good, PARTS, top, rising=False)
+    assert asked_bps(good - 1, PARTS, top, rising=True) == asked_bps(good - 1, PARTS, top, rising=False)
+    assert more_layers_for(good, math.inf, asked_bps(good, PARTS, top, rising=True), PARTS, top) == more
+
+
+def test_all_comes_back_at_once_where_the_line_carries_it() -> None:
+    assert more_layers_for(900_000, math.inf, 900_000, PARTS, 0) == ALL
 
 
 # --- Held
@@ -156,6 +181,18 @@ def test_each_try_that_fails_makes_the_next_wait_longer_and_a_good_minute_begins
         assert held_s == hold_s
         at += held_s + 3.0
     assert holds(held, at + STEADY_S) == HOLDS_S[0]
+
+
+def test_what_is_given_back_in_part_is_held_back_no_longer_than_a_first_time() -> None:
+    held = Held()
+    held.hold(5.0)
+    held.hold(6.0)
+    held.give_back(100.0, whole=False)
+    assert not held.given
+    assert not held.may_return(100.0 + HOLDS_S[0] - 0.1)
+    assert held.look(False, True, 100.0 + HOLDS_S[0])
+    held.hold(115.0)
+    assert not held.may_return(115.0 + HOLDS_S[2] - 0.1)
 
 
 def test_a_moment_is_no_reason_where_there_is_patience() -> None:

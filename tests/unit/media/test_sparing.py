@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from signaling.media.codecs import H264, VP8
 from signaling.media.congestion import CAP_MAX_BPS, CAP_MIN_BPS
 from signaling.media.exchange import Exchange
+from signaling.media.layers import ALL
 from signaling.media.link import Link
 from signaling.media.participant import Participant
 from signaling.media.recorder import Recorder
 from signaling.media.rtp import read_head, read_remb, read_rtcp
 from signaling.media.shared_state import UplinkState
-from signaling.media.sharing import PICTURE_BPS_MIN, SOUND_BPS
+from signaling.media.sharing import GAIN, GOOD_BPS, PICTURE_BPS_MIN, SOUND_BPS, sendable_bps
 from signaling.media.sparing import LIFTED_BPS, Sparing
 from signaling.media.stream import SentNumbers, Stream
 from tests.unit.media.test_thinning import PATTERN
@@ -25,7 +26,7 @@ from tests.unit.media.test_thinning import PATTERN
 STEP_S = 0.08
 CAMERA_BPS = 1_700_000
 """What a camera sends when nobody speaks against it."""
-BASE = 0.4
+PARTS = (0.4, 0.6, 1.0, 1.0)
 TEN_MINUTES = 7500
 """In steps."""
 
@@ -89,9 +90,9 @@ class Hearing:
         for number in range(64):
             layer, sync = PATTERN[number % len(PATTERN)]
             head = struct.pack(">BBHII", 0x80, codec, number, 3000 * number, ssrc)
-            size = 1000 * BASE if layer == 0 else 1000 * (1 - BASE) / 3
+            size = (400, 200, 200)[layer]
             mark = b"\x90\xe0\x80\x00\x00" + bytes((layer << 6 | sync << 5,)) if layers else b"\x10"
-            data = head + mark + bytes(round(size))
+            data = head + mark + bytes(size - len(mark))
             read = read_head(data)
             assert read is not None
             stream.take(read, data, self.at)
@@ -113,8 +114,8 @@ class Hearing:
         for other in self.exchange.people.values():
             sends = self.sends_bps[other.seat_id]
             for ssrc in other.streams if other is not person else ():
-                base_only = ssrc in person.thinned and person.thinned[ssrc].base_only
-                part = 0.0 if person.sound_alone else BASE if base_only else 1.0
+                top = person.thinned[ssrc].top if ssrc in person.thinned else ALL
+                part = 0.0 if person.sound_alone else PARTS[top]
                 whole += min(sends, SOUND_BPS) + part * max(0.0, sends - SOUND_BPS)
         return whole
 
@@ -134,6 +135,10 @@ class Hearing:
             for person in self.exchange.people.values():
                 self.sparing.tell(person, self.at)
 
+    def layers_of(self, person: Participant) -> set[int]:
+        """Return up to which layers pictures go to somebody."""
+        return {person.top_of(stream) for stream in self.exchange.streams_for(person)}
+
     def events(self, seat_id: str) -> list[object]:
         return [note["event"] for note in self.notes if note["seat_id"] == seat_id]
 
@@ -149,10 +154,53 @@ def test_a_thin_line_gets_the_base_and_the_others_a_better_picture_than_it_could
     hearing.run(400)
     assert gao.fewer_pictures
     assert not (wang.spared or zhao.spared or gao.sound_alone)
+    assert hearing.layers_of(gao) == {0}
     # Two cameras share 500 kbit/s, of which the others' wait for the base layers only.
-    assert 400_000 < hearing.told_bps(wang) < 1.2 * ((250_000 - SOUND_BPS) / BASE + SOUND_BPS)
+    assert 400_000 < hearing.told_bps(wang) < 1.2 * sendable_bps(250_000, PARTS[0])
     assert hearing.told_bps(gao) == LIFTED_BPS
     assert hearing.events("gao") == ["PicturesThinned"]
+
+
+def test_a_line_that_is_not_so_thin_gets_the_middle_layer_too(hearing: Hearing) -> None:
+    wang, zhao = hearing.come("wang", 50e6), hearing.come("zhao", 50e6)
+    gao = hearing.come("gao", 700_000)
+    hearing.run(1500)
+    assert hearing.layers_of(gao) == {1}
+    assert not (wang.spared or zhao.spared or gao.sound_alone)
+    assert GOOD_BPS / GAIN < hearing.told_bps(wang) < 1.2 * sendable_bps(350_000, PARTS[1])
+    assert hearing.events("gao") == ["PicturesThinned"]
+
+
+def test_a_line_that_widens_gets_the_middle_layer_then_all(hearing: Hearing) -> None:
+    hearing.come("wang", 50e6)
+    hearing.come("zhao", 50e6)
+    gao = hearing.come("gao", 400_000)
+    hearing.run(400)
+    assert hearing.layers_of(gao) == {0}
+    hearing.lines["gao"].carries_bps = 900_000
+    hearing.run(1500)
+    assert hearing.layers_of(gao) == {1}
+    hearing.lines["gao"].carries_bps = 50e6
+    hearing.run(1500)
+    assert not gao.spared
+    assert hearing.events("gao") == ["PicturesThinned", "PicturesWhole"]
+
+
+def test_a_camera_that_sends_upper_layers_alone_harms_nobody(hearing: Hearing) -> None:
+    wang = hearing.come("wang", 50e6, layers=False)
+    hearing.come("zhao", 50e6)
+    gao = hearing.come("gao", 250_000)
+    (stream,) = wang.streams.values()
+    for number in range(64, 400):
+        data = (
+            struct.pack(">BBHII", 0x80, VP8, number, 3000 * number, stream.ssrc) + b"\x90\xe0\x80\0\0\x80" + bytes(90)
+        )
+        head = read_head(data)
+        assert head is not None
+        stream.take(head, data, hearing.at)
+    hearing.run(400)
+    assert hearing.events("gao")
+    assert gao.top_of(stream) == ALL
 
 
 def test_when_the_line_is_wide_again_all_goes_again(hearing: Hearing) -> None:
@@ -247,7 +295,7 @@ def test_pictures_held_back_for_long_come_back_under_the_next_numbers(hearing: H
     while gao.sound_alone:
         hearing.run(1)
     assert gao.thinned[ssrc].withheld >= 40_000
-    assert not gao.thinned[ssrc].base_only
+    assert gao.top_of(stream) == ALL
 
 
 def test_nobody_is_thinned_for_a_camera_that_sends_little_anyway(hearing: Hearing) -> None:

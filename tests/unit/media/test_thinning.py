@@ -1,4 +1,4 @@
-"""What goes to a receiver who gets the base layer alone, and under which numbers."""
+"""What goes to a receiver who gets a picture's lower layers alone, and under which numbers."""
 
 import struct
 from collections.abc import Iterable
@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signaling.media.layers import ALL
 from signaling.media.rtp import payload_of, read_head
 from signaling.media.thinning import KEPT, Thinned
+from tests.unit.media.screen import Frame, Screen, read_frame
 
 PATTERN = ((0, False), (2, True), (1, True), (2, False), (0, False), (2, False), (1, False), (2, False))
 """Layer and layer-sync bit of frame after frame, as libvpx makes three layers."""
 FIRST = 0x10000 + 65_000
 """The wrap is near."""
+FIRST_PICTURE = 0x7FF0
 HOLE = "hole"
+tops = st.integers(0, ALL)
 
 
 def packet(number: int, *, pieces: int = 2) -> bytes:
@@ -23,8 +27,9 @@ def packet(number: int, *, pieces: int = 2) -> bytes:
     frame = (number - FIRST) // pieces
     layer, sync = PATTERN[frame % len(PATTERN)]
     head = struct.pack(">BBHII", 0x80, 96, number & 0xFFFF, 3000 * frame & 0xFFFFFFFF, 0xCAFE)
-    picture_id = struct.pack(">H", 0x8000 | frame & 0x7FFF)
-    return head + b"\x90\xe0" + picture_id + bytes((0, layer << 6 | sync << 5)) + struct.pack(">I", number)
+    picture_id = struct.pack(">H", 0x8000 | FIRST_PICTURE + frame & 0x7FFF)
+    base = frame // 4 & 0xFF
+    return head + b"\x90\xe0" + picture_id + bytes((base, layer << 6 | sync << 5)) + struct.pack(">I", number)
 
 
 @dataclass
@@ -33,6 +38,7 @@ class Receiver:
 
     thinned: Thinned
     came: dict[int, int | str] = field(default_factory=dict)
+    packets: list[bytes] = field(default_factory=list)
     highest: int = FIRST
 
     def gets(self, numbers: Iterable[int]) -> list[int]:
@@ -47,6 +53,7 @@ class Receiver:
             own = self.highest + ((head.sequence - self.highest + 0x8000 & 0xFFFF) - 0x8000)
             assert own not in self.came, "one number, two contents"
             self.highest = max(self.highest, own)
+            self.packets.append(data)
             payload = payload_of(data, head)
             self.came[own] = struct.unpack(">I", payload[-4:])[0] if payload else HOLE
             if payload:
@@ -54,10 +61,10 @@ class Receiver:
         return through
 
 
-def thinned_from(highest: int, *missing: int) -> Receiver:
-    """Return whoever gets the base alone from behind a number."""
+def thinned_from(highest: int, *missing: int, top: int = 0) -> Receiver:
+    """Return whoever gets the base alone from behind a number, or the layers up to another one."""
     thinned = Thinned(highest, missing)
-    thinned.base_only = True
+    thinned.top = top
     return Receiver(thinned, highest=max(FIRST, highest))
 
 
@@ -83,7 +90,7 @@ def test_the_base_goes_without_a_gap_in_its_numbers_also_over_the_wrap(receiver:
 
 def test_all_goes_again_from_where_frames_refer_to_the_base_alone(receiver: Receiver) -> None:
     receiver.gets(span(0, 6))
-    receiver.thinned.base_only = False
+    receiver.thinned.top = ALL
     # Frames 3 to 8 refer to what never went; frame 9 is the next that does not.
     through = receiver.gets(span(6, 64))
     assert through == [number for number in span(6, 64) if layer(number) == 0 or number >= FIRST + 18]
@@ -92,17 +99,17 @@ def test_all_goes_again_from_where_frames_refer_to_the_base_alone(receiver: Rece
 
 def test_the_second_layer_alone_opens_nothing_above_it(receiver: Receiver) -> None:
     receiver.gets(span(0, 4))
-    receiver.thinned.base_only = False
-    # Frame 2 refers to the base alone, frame 3 to frames 1 and 2.
-    assert receiver.gets(span(4, 16)) == [*span(4, 6), *span(8, 10)]
+    receiver.thinned.top = ALL
+    # Frame 2 refers to the base alone, frame 3 to frames 1 and 2, frame 6 to frames 4 and 2.
+    assert receiver.gets(span(4, 16)) == [*span(4, 6), *span(8, 10), *span(12, 14)]
 
 
 def test_a_frame_goes_as_a_whole_or_not_at_all(receiver: Receiver) -> None:
     receiver.gets(span(0, 3))
-    receiver.thinned.base_only = False
+    receiver.thinned.top = ALL
     assert receiver.gets(span(3, 4)) == []
     receiver.gets(span(4, 19))
-    receiver.thinned.base_only = True
+    receiver.thinned.top = 0
     assert receiver.gets(span(19, 20)) == [FIRST + 19]
 
 
@@ -119,7 +126,7 @@ def test_what_is_late_and_not_for_the_receiver_leaves_no_hole(receiver: Receiver
 
 
 def test_whole_frames_that_are_late_go_to_whoever_gets_all(receiver: Receiver) -> None:
-    receiver.thinned.base_only = False
+    receiver.thinned.top = ALL
     late = span(6, 8)
     assert receiver.gets([*span(0, 6), *span(8, 40), *late]) == [*span(0, 6), *span(8, 40), *late]
 
@@ -170,40 +177,87 @@ def test_reports_count_what_went(receiver: Receiver) -> None:
 
 @given(
     st.lists(st.integers(0, 400), max_size=800),
-    st.lists(st.tuples(st.integers(0, 800), st.booleans()), max_size=6),
+    st.lists(st.tuples(st.integers(0, 800), tops), max_size=6),
 )
 def test_in_whatever_order_packets_come_no_number_is_used_twice_and_each_names_its_origin(
-    order: list[int], turns: list[tuple[int, bool]]
+    order: list[int], turns: list[tuple[int, int]]
 ) -> None:
     receiver = thinned_from(FIRST - 1)
     for index, number in enumerate(order):
-        for at, base_only in turns:
+        for at, top in turns:
             if at == index:
-                receiver.thinned.base_only = base_only
+                receiver.thinned.top = top
         receiver.gets([FIRST + number])
     for own, came in receiver.came.items():
         origin = receiver.thinned.origin(own & 0xFFFF)
         assert origin is None or (isinstance(came, int) and origin == came & 0xFFFF)
+    for went in receiver.packets:
+        own = int.from_bytes(went[2:4], "big")
+        if (origin := receiver.thinned.origin(own)) is not None:
+            number = FIRST + ((origin - FIRST + 0x8000 & 0xFFFF) - 0x8000)
+            assert receiver.thinned.as_it_went(packet(number), own) == went
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), min_size=1, max_size=12))
-def test_nothing_is_missing_before_a_frame_that_refers_to_it(turns: list[tuple[bool, int]]) -> None:
+def frames(packets: Iterable[bytes]) -> list[Frame]:
+    """Return the frames of packets, each once."""
+    return list(dict.fromkeys(frame for data in packets if (frame := read_frame(data)) is not None))
+
+
+def pictures(packets: Iterable[bytes]) -> list[int]:
+    """Return the PictureIDs of frames, from the first one's on."""
+    return [frame.picture - FIRST_PICTURE & 0x7FFF for frame in frames(packets)]
+
+
+@pytest.mark.parametrize("top", [0, 1, 2, ALL])
+def test_up_to_each_layer_the_picture_has_its_rate_and_a_browser_shows_all_of_it(top: int) -> None:
+    receiver = thinned_from(FIRST - 1, top=top)
+    sent = span(0, 2000)
+    assert receiver.gets(sent) == [number for number in sent if layer(number) <= top]
+    assert sorted(receiver.came) == list(range(FIRST, FIRST + len(receiver.came)))
+    assert pictures(receiver.packets) == list(range(len(receiver.packets) // 2))
+    screen = Screen()
+    assert all(screen.shows(frame) for frame in frames(receiver.packets))
+
+
+@given(st.lists(st.tuples(tops, st.integers(1, 40)), min_size=1, max_size=12))
+def test_whatever_layers_go_a_browser_shows_all_that_goes(turns: list[tuple[int, int]]) -> None:
     receiver = thinned_from(FIRST - 1)
-    through: list[int] = []
     ended = 0
-    for base_only, frames in turns:
-        receiver.thinned.base_only = base_only
-        through += receiver.gets(span(2 * ended, 2 * (ended + frames)))
-        ended += frames
-    gone = {(number - FIRST) // 2 for number in through}
-    last = [-1, -1, -1]
-    for frame in range(ended):
-        number, sync = PATTERN[frame % len(PATTERN)]
-        if frame in gone and number:
-            refers_to = [last[0]] if sync else last[: number + 1]
-            assert set(range(min(refers_to), frame)) - gone == set() or sync
-            assert set(refers_to) <= gone
-        last[number] = frame
+    for top, count in turns:
+        receiver.thinned.top = top
+        through = receiver.gets(span(2 * ended, 2 * (ended + count)))
+        assert max(map(layer, through), default=0) <= top
+        ended += count
+    screen = Screen()
+    assert all(screen.shows(frame) for frame in frames(receiver.packets))
+    assert screen.pictures == list(range(FIRST_PICTURE, FIRST_PICTURE + len(screen.pictures)))
+
+
+def test_the_middle_layer_stays_when_the_upper_one_goes_and_when_it_comes() -> None:
+    receiver = thinned_from(FIRST - 1, top=ALL)
+    receiver.gets(span(0, 32))
+    receiver.thinned.top = 1
+    assert [layer(number) for number in receiver.gets(span(32, 48))] == [0, 0, 1, 1, 0, 0, 1, 1]
+    receiver.thinned.top = ALL
+    assert receiver.gets(span(48, 64)) == list(span(48, 64))
+    screen = Screen()
+    assert all(screen.shows(frame) for frame in frames(receiver.packets))
+
+
+def test_a_late_frame_has_the_picture_number_kept_for_it() -> None:
+    receiver = thinned_from(FIRST - 1, top=1)
+    # Frame 6, of the middle layer, comes after the base of frame 8.
+    receiver.gets([*span(0, 12), *span(14, 18), *span(12, 14)])
+    assert pictures(receiver.packets) == [0, 1, 2, 4, 3]
+
+
+def test_a_late_packet_of_a_frame_that_goes_has_its_frames_number() -> None:
+    receiver = thinned_from(FIRST - 1, top=1)
+    receiver.gets([*span(0, 5), *span(6, 10), FIRST + 5])
+    assert [frame.picture for data in receiver.packets if (frame := read_frame(data)) and frame.layer == 1] == [
+        FIRST_PICTURE + 1
+    ] * 2
+    assert pictures(receiver.packets) == [0, 1, 2]
 
 
 def test_the_first_packet_of_all_may_be_any() -> None:
@@ -212,10 +266,10 @@ def test_the_first_packet_of_all_may_be_any() -> None:
     assert receiver.thinned.pass_on(b"cut") is None
 
 
-@given(st.lists(st.binary(max_size=40), max_size=40), st.booleans())
-def test_hostile_packets_are_passed_on_or_not_and_nothing_grows(packets: list[bytes], base_only: bool) -> None:
+@given(st.lists(st.binary(max_size=40), max_size=40), tops)
+def test_hostile_packets_are_passed_on_or_not_and_nothing_grows(packets: list[bytes], top: int) -> None:
     thinned = Thinned(FIRST - 1)
-    thinned.base_only = base_only
+    thinned.top = top
     for index, data in enumerate(packets):
         hostile = struct.pack(">BBHI", 0x80 | len(data) % 64, 96, 7919 * index & 0xFFFF, index) + data
         passed = thinned.pass_on(hostile)
