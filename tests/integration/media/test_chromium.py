@@ -4,6 +4,7 @@ import asyncio
 import base64
 import random
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,12 +12,15 @@ import av
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from signaling.media import sharing
 from signaling.media.codecs import Kind
 from signaling.media.events import OfferReady
+from signaling.media.layers import ALL, WHOLE, read_parts
 from signaling.media.participant import SECTIONS_MAX
 from signaling.media.playback import remux
 from signaling.media.port import Address, Port, Way
 from signaling.media.sdp import Section, Transport, make_offer, read_answer
+from signaling.media.stream import Stream
 from tests.integration.media.peers import HEARING, Plane, open_plane, video_numbers
 
 pytestmark = pytest.mark.browser
@@ -193,6 +197,61 @@ async def until_mended(person: BrowserPerson) -> None:
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"{person.seat_id} got {again} again of {lost}")
+
+
+SENDS_LAYERS = """async () => {
+    const sender = connection.getSenders().find((one) => one.track?.kind === "video");
+    const parameters = sender.getParameters();
+    parameters.encodings[0].scalabilityMode = "L1T3";
+    await sender.setParameters(parameters);
+}"""
+
+
+async def test_a_chromium_shows_each_step_of_a_picture_in_layers(
+    plane: Plane, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "HOLDS_S", (3600.0,))
+    host = await BrowserPerson.come(plane, chromium, "host")
+    applicant = await BrowserPerson.come(plane, chromium, "applicant")
+    await until_all_see([host, applicant], 5)
+    await applicant.page.evaluate(SENDS_LAYERS)
+    people = plane.worker._hearings[HEARING]._exchange.people
+    stream = people["applicant"].stream("video")
+    assert stream is not None
+    await plane.until(lambda: read_parts(kept(stream)) != WHOLE, "the applicant sends layers")
+    for top, share in ((1, 1 / 2), (0, 1 / 4), (1, 1 / 2)):
+        people["host"].give_fewer(stream, top, time.monotonic())
+        plane.worker._hearings[HEARING]._exchange.place_receivers()
+        sent, shown = await rates(host, applicant)
+        assert share - 0.1 < shown / sent < share + 0.1, top
+    people["host"].thinned[stream.ssrc].top = ALL
+    sent, shown = await rates(host, applicant)
+    assert shown / sent > 0.9
+
+
+def kept(stream: Stream) -> list[bytes]:
+    """Return a stream's last packets."""
+    numbers = range(stream.flow.highest - 100, stream.flow.highest + 1)
+    return [data for number in numbers if (data := stream.sent_again(number & 0xFFFF)) is not None]
+
+
+async def rates(host: BrowserPerson, applicant: BrowserPerson) -> tuple[float, float]:
+    """Return how many pictures the applicant encodes and the host decodes, over some time after the last change."""
+    before = await counted(host, applicant, 15)
+    after = await counted(host, applicant, 45)
+    return after[0] - before[0], after[1] - before[1]
+
+
+async def counted(host: BrowserPerson, applicant: BrowserPerson, more: int) -> tuple[float, float]:
+    """Let the applicant encode so many pictures more; return how many it, and the host's decoder, had in all."""
+    begun = (await applicant.figures())["sent"]["framesEncoded"]
+    for _ in range(300):
+        encoded = (await applicant.figures())["sent"]["framesEncoded"]
+        decoded = (await host.figures())["received"]["framesDecoded"]
+        if encoded >= begun + more:  # type: ignore[operator]
+            return encoded, decoded  # type: ignore[return-value]
+        await asyncio.sleep(0.1)
+    raise AssertionError("the applicant encodes no more")
 
 
 async def test_the_longest_offer_is_answered_in_no_more_than_a_message_may_have(chromium: Browser) -> None:
