@@ -80,6 +80,11 @@ async def start(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock
     return session
 
 
+async def sessions_running(db: AsyncSession) -> tuple[str, ...]:
+    """Return which hearings are in session."""
+    return tuple(await db.scalars(select(Session.id).where(Session.state == SessionState.IN_SESSION)))
+
+
 async def end(
     db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock, elapsed_ms: int | None = None
 ) -> Session:

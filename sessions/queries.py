@@ -1,5 +1,6 @@
 """What pages show of hearings. Reads only."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from records.personal import reveal
 from sessions.actors import seats_of, session_of
 from sessions.days import day_bounds
-from sessions.recesses import Recess, recesses_of
+from sessions.recesses import PAUSED, RESUMED, Recess, recesses_of
 from sessions.seats import SeatRole
 from sessions.states import SessionState
 from sessions.tables import (
+    HOST_ABSENT,
     Consent,
     ConsentKind,
     Invitation,
@@ -43,6 +45,10 @@ class SessionSummary:
     starts_at: datetime
     ends_at: datetime
     state: SessionState
+    rests: bool
+    """Whether it is in recess now."""
+    host_absent: bool
+    """Whether it ended because its host never came back."""
     waiting: tuple[str, ...]
     seats: Mapping[str, SeatRole]
     """Who with an account has a seat, and as what."""
@@ -119,6 +125,17 @@ class SessionFile:
     recesses: tuple[Recess, ...]
     words: tuple[Word, ...]
 
+    @property
+    def rests(self) -> bool:
+        """Whether it is in recess now."""
+        now = (recess for recess in self.recesses if recess.to_ms is None)
+        return self.session.state is SessionState.IN_SESSION and any(now)
+
+    @property
+    def host_absent(self) -> bool:
+        """Whether it ended because its host never came back."""
+        return any(mark.kind == HOST_ABSENT for mark in self.marks)
+
     def seat_in(self, role: SeatRole) -> SeatFile | None:
         """Return the first seat of a role."""
         return next((entry for entry in self.seats if entry.seat.role is role), None)
@@ -167,6 +184,9 @@ async def _summaries(
         for seat in await db.scalars(select(Seat).where(Seat.session_id.in_(ids), Seat.role == SeatRole.HOST))
     }
     waiting = await _waiting(db, ids)
+    kinds = (PAUSED, RESUMED, HOST_ABSENT)
+    marks = select(Mark.session_id, Mark.kind).where(Mark.session_id.in_(ids), Mark.kind.in_(kinds))
+    marked = Counter((session_id, kind) for session_id, kind in await db.execute(marks))
     roles: dict[str, dict[str, SeatRole]] = {}
     for seat in await db.scalars(select(Seat).where(Seat.session_id.in_(ids), Seat.person_id.is_not(None))):
         roles.setdefault(seat.session_id, {})[seat.person_id or ""] = seat.role
@@ -182,6 +202,8 @@ async def _summaries(
             starts_at=session.starts_at,
             ends_at=session.ends_at,
             state=session.state,
+            rests=session.state is SessionState.IN_SESSION and marked[session.id, PAUSED] > marked[session.id, RESUMED],
+            host_absent=marked[session.id, HOST_ABSENT] > 0,
             waiting=tuple(waiting.get(session.id, ())),
             seats=roles.get(session.id, {}),
             takes_part=office_id in (session.office_id, session.far_office_id),

@@ -203,6 +203,10 @@ class Mark(Base):
     __table_args__ = (CheckConstraint("elapsed_ms >= 0", name="elapsed_not_negative"),)
 
 
+HOST_ABSENT = "host_absent"
+"""The kind of mark that says that a hearing ended because its host never came back."""
+
+
 class Recording(Base):
     """The recording of a session. `directory` is a name below the recordings' root, never a path."""
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from signaling.absence import HOST_ABSENT
+
 CLOSE_TEXT_BYTES = 123
 """How long the text of a close frame may be (RFC 6455 §5.5: 125 bytes less the code)."""
 
@@ -21,6 +23,7 @@ class CloseReason(StrEnum):
     MOVED = "moved"
     SEAT_TAKEN = "seat_taken"
     NOT_ADMITTED = "not_admitted"
+    HOST_ABSENT = HOST_ABSENT
     SERVER_RESTARTING = "server_restarting"
     SILENT = "silent"
     SLOW = "slow"
@@ -45,6 +48,7 @@ CLOSINGS: Mapping[CloseReason, Closing] = MappingProxyType(
         CloseReason.MOVED: Closing(4002, False, "您已在别处进入，此处已停止。"),
         CloseReason.SEAT_TAKEN: Closing(4003, False, "您已在另一台设备上，可选择在这里继续。"),
         CloseReason.NOT_ADMITTED: Closing(4004, False, "不能进入本次接访，请联系检察院。"),
+        CloseReason.HOST_ABSENT: Closing(4005, False, "主持人一直没有回来，本次接访已结束，检察院会再联系您。"),
         CloseReason.SERVER_RESTARTING: Closing(4010, True, "服务正在重启，马上自动重新连接。"),
         CloseReason.SILENT: Closing(4011, True, "网络长时间没有回应，正在重新连接。"),
         CloseReason.SLOW: Closing(4012, True, "网络太慢，正在重新连接。"),

@@ -56,10 +56,11 @@ class RecordSendingBack:
 class EndSession:
     """Close the recording, then have the session ended on record; then SessionEnded or EndingFailed.
 
-    In this order, because what is on record as ended may be sealed at once, and must then be whole.
+    In this order, because what is on record as ended may be sealed at once, and must then be whole. `by` None: for want
+    of a host.
     """
 
-    by: str
+    by: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,9 +93,9 @@ class WordRecorded:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """The record has the session as ended."""
+    """The record has the session as ended; `by` None: for want of a host."""
 
-    by: str
+    by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,13 @@ class TroubleArose:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """The room was looked at: it is, every few seconds, while it lacks a host."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """The server goes away: everybody is to leave, for `reason`."""
 
@@ -240,6 +247,7 @@ News: TypeAlias = (
     | MediaMoved
     | MediaStopped
     | Told
+    | Looked
     | Drained
 )
 Event: TypeAlias = Entered | ConnectionClosed | Received | Outcome | News

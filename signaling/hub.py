@@ -66,8 +66,11 @@ class Hub:
         self._draining: CloseReason | None = None
 
     async def __aenter__(self) -> "Hub":
-        """Begin to accept connections."""
+        """Begin to accept connections. Hearings in session have their rooms at once: nobody may ever come back."""
+        running = await self._ports.proceedings.running()
         await self._group.__aenter__()
+        for hearing_id in running:
+            self._start(hearing_id)
         return self
 
     async def __aexit__(

@@ -172,6 +172,13 @@ class RecessShown(msgspec.Struct, frozen=True):
     reason: str
 
 
+class HostAwaited(msgspec.Struct, frozen=True):
+    """No host is there: since when, and when the hearing ends unless one comes (ISO 8601 in UTC)."""
+
+    since: str
+    ends_at: str
+
+
 class RoomShown(ServerMessage, frozen=True, tag="room"):
     """The whole room as the receiver may see it, after every change. `started_at` is ISO 8601 in UTC."""
 
@@ -184,6 +191,7 @@ class RoomShown(ServerMessage, frozen=True, tag="room"):
     prompt: str
     trouble: RecordingTrouble | None = None
     recess: RecessShown | None = None
+    host_awaited: HostAwaited | None = None
 
 
 class Offer(ServerMessage, frozen=True, tag="offer"):

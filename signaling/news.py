@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import assert_never
 
 from signaling import alarms
+from signaling.absence import ends_at
 from signaling.effects import AddToMedia
+from signaling.ending import bring_to_end, everybody_out
 from signaling.events import (
     Drained,
     LinkBroke,
     LinkStood,
+    Looked,
     Measured,
     MediaMoved,
     MediaStopped,
@@ -39,7 +42,6 @@ from signaling.state import (
 from signaling.steps import (
     Decision,
     everybody_in,
-    everybody_out,
     keep_lines,
     send,
     show,
@@ -72,9 +74,23 @@ def news(room: Room, event: News) -> Decision:
         case Told(topic, data, to):
             readers = [place for place in room.present() if place.seat_id == to or (to is None and place.admitted)]
             return room, send(readers, Notice(topic, dict(data)))
+        case Looked(at):
+            return _looked(room, at)
         case Drained(reason):
             return everybody_out(room, reason)
     assert_never(event)
+
+
+def _looked(room: Room, at: datetime) -> Decision:
+    """Begin to wait for a host, or end what has waited long enough. Who only reloads the page leaves no mark."""
+    if not room.lacks_host:
+        return room, []
+    if room.no_host_since is None:
+        room = replace(room, no_host_since=at)
+        return room, show(room)
+    if at < ends_at(room.no_host_since, rests=room.recess is not None):
+        return room, []
+    return bring_to_end(room, None)
 
 
 def _recording_news(room: Room, event: RecordingSaved | RecordingTroubled | RecordingMended) -> Decision:

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from signaling import alarms, pausing
-from signaling.closing import CloseReason
+from signaling import alarms, ending, pausing
 from signaling.effects import (
     OpenMedia,
     RecordSendingBack,
@@ -37,7 +36,6 @@ from signaling.steps import (
     begin_admission,
     bring_into_media,
     everybody_in,
-    everybody_out,
     journal,
     refuse,
     send,
@@ -55,8 +53,9 @@ def outcome(room: Room, event: Outcome) -> Decision:
         case RecessBegan() | RecessEnded() | RecessFailed():
             return pausing.outcome(room, event)
         case EndingFailed():
-            room = without_media(room)
-            return room, [OpenMedia(), *show(room)]
+            # It goes on: who was waited for is waited for anew.
+            room = replace(without_media(room), no_host_since=None)
+            return room, [*([OpenMedia()] if any(room.present()) else []), *show(room)]
         case AdmissionFailed() | ActionFailed() | AddingFailed() | TroubleArose():
             return _failed(room, event)
         case _:
@@ -73,8 +72,8 @@ def _on_record(room: Room, event: OnRecord) -> Decision:
             return _seat_sent_back(room, event)
         case WordRecorded():
             return _word_recorded(room, event)
-        case SessionEnded():
-            return everybody_out(replace(room, phase="ended", recording=False), CloseReason.ENDED)
+        case SessionEnded(by):
+            return ending.ended(room, by)
         case InterruptionRecorded(interruption):
             return alarms.kept(room, interruption), []
     assert_never(event)

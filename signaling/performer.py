@@ -148,6 +148,7 @@ class Performer:
         room: Room,
     ) -> list[Outcome]:
         record = self._ports.proceedings
+        by: str | None
         done: Outcome
         undone: list[Outcome] = []
         match effect:
@@ -177,7 +178,7 @@ class Performer:
         failure = await self._attempt(work, "record_unavailable", effect)
         if failure is None:
             return [done]
-        return [*undone, ActionFailed(by, failure.code, failure.params)]
+        return undone if by is None else [*undone, ActionFailed(by, failure.code, failure.params)]
 
     async def _begin_recess(self, recess: Recess, room: Room) -> None:
         await self._media.set_paused(self.hearing_id, True)
@@ -187,7 +188,7 @@ class Performer:
         position = self._media.position(self.hearing_id)
         return (room.elapsed_ms or 0) if position is None else position.elapsed_ms
 
-    async def _end(self, by: str, room: Room) -> None:
+    async def _end(self, by: str | None, room: Room) -> None:
         position = self._media.position(self.hearing_id)
         unwritten = False
         if position is not None:

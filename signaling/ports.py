@@ -127,8 +127,15 @@ class Proceedings(Protocol):
         """What people's lines were like since the last time."""
         ...
 
-    async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
-        """`by` ends the session; the recording, complete on disk, is `elapsed_ms` long (None: there is none)."""
+    async def running(self) -> tuple[str, ...]:
+        """Return which hearings are in session, as it is when the server starts."""
+        ...
+
+    async def ended(self, hearing_id: str, by: str | None, elapsed_ms: int | None) -> None:
+        """`by` ends the session (None: it is over for want of a host).
+
+        The recording, complete on disk, is `elapsed_ms` long (None: there is none).
+        """
         ...
 
     async def refused(self, hearing_id: str, seat_id: str, code: str) -> None:

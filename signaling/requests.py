@@ -9,7 +9,6 @@ from signaling.closing import CloseReason
 from signaling.effects import (
     CloseConnection,
     Effect,
-    EndSession,
     RecordAdmission,
     RecordRefusal,
     RecordSendingBack,
@@ -17,6 +16,7 @@ from signaling.effects import (
     SetMuted,
     TakeAnswer,
 )
+from signaling.ending import bring_to_end
 from signaling.events import Received, SeatAdmitted
 from signaling.lines import Line
 from signaling.messages import (
@@ -38,7 +38,7 @@ from signaling.messages import (
 )
 from signaling.ports import ADMIT, END, MUTE_OTHERS, PAUSE, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
-from signaling.steps import Decision, begin_admission, journal, keep_lines, refuse, show, vacate
+from signaling.steps import Decision, begin_admission, journal, refuse, show, vacate
 
 NEEDS: dict[type[ClientMessage], str] = {
     Admit: ADMIT,
@@ -154,9 +154,7 @@ def _mute(room: Room, host: Place, target: Place, *, muted: bool) -> Decision:
 def _end(room: Room, host: Place) -> Decision:
     if room.phase == "waiting":
         return room, refuse(host, "hearing_not_started")
-    room, kept = keep_lines(room)
-    untold = alarms.keep_untold(room)
-    return room, [*kept, *untold, *journal(room, "HearingEnded", by=host.seat_id), EndSession(host.seat_id)]
+    return bring_to_end(room, host.seat_id)
 
 
 def _word(place: Place, text: str, at: datetime) -> list[Effect]:

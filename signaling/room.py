@@ -4,6 +4,7 @@ Whoever enters waits, unless admitted before. The host's first admission begins 
 seat outlives its connection, and has one at most. Nothing here does input or output or reads a clock.
 """
 
+from dataclasses import replace
 from typing import assert_never
 
 from signaling.closing import CloseReason
@@ -70,6 +71,8 @@ def _entered(room: Room, event: Entered) -> Decision:
         departed = [RecordDeparture(seated.seat_id, CloseReason.MOVED)]
     place = room.seated(seated)
     room = room.with_place(place)
+    if place.is_host:
+        room = replace(room, no_host_since=None)
     written = journal(room, "SeatEntered", seat_id=place.seat_id, role=place.role)
     room, media = bring_into_media(room, place)
     # What was written towards a line that was dead and not known to be is lost on it.

@@ -17,6 +17,7 @@ from signaling.events import (
     Drained,
     Entered,
     Event,
+    Looked,
     MediaMoved,
     MediaStopped,
     Outcome,
@@ -44,10 +45,13 @@ class RoomRunner:
         self.log = HearingLog(hearing_id)
         self._proceedings = ports.proceedings
         self._settings = settings
+        self._clock = clock
         self._performer = Performer(hearing_id, media, ports, settings, clock, self.log)
         # Its bound is kept by `post`, because different events meet it differently.
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
         self._connections: dict[str, Connection] = {}
+        self._look_at_s: float | None = None
+        """When, by the event loop's clock, the room is looked at next; None while a host is there."""
 
     def post(self, event: Event) -> bool:
         """Put an event into the inbox; False when it is full for this kind of event.
@@ -104,10 +108,26 @@ class RoomRunner:
 
         Between finding the inbox empty and returning there is no await, so that nothing can slip in unseen.
         """
+        if self.room.lacks_host:
+            return await self._next_or_look()
+        self._look_at_s = None
         if self._connections or self.room.phase == "in_session":
             return await self._inbox.get()
+        return await self._next_within(0 if self.room.phase == "ended" else self._settings.idle_s)
+
+    async def _next_or_look(self) -> Event:
+        now_s = asyncio.get_running_loop().time()
+        if self._look_at_s is None:
+            self._look_at_s = now_s + self._settings.look_every_s
+        event = await self._next_within(self._look_at_s - now_s)
+        if event is not None:
+            return event
+        self._look_at_s = None
+        return Looked(self._clock.now())
+
+    async def _next_within(self, seconds: float) -> Event | None:
         try:
-            async with asyncio.timeout(0 if self.room.phase == "ended" else self._settings.idle_s):
+            async with asyncio.timeout(seconds):
                 return await self._inbox.get()
         except TimeoutError:
             return None if self._inbox.empty() else self._inbox.get_nowait()

@@ -21,5 +21,7 @@ class HubSettings:
     """How long a recording may take to reach the disk whole when it is closed."""
     idle_s: float = 60.0
     """How long the room of a hearing that is not in session is kept when nobody is there."""
+    look_every_s: float = 10.0
+    """How often the room of a hearing in session is looked at while no host is there."""
     still_timeout_s: float = 5.0
     drain_timeout_s: float = 40.0

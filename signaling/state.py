@@ -4,8 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from signaling.absence import ends_at
 from signaling.lines import Lines
-from signaling.messages import DeviceState, LinkState, Person, Phase, RecessShown, RecordingTrouble, RoomShown
+from signaling.messages import (
+    DeviceState,
+    HostAwaited,
+    LinkState,
+    Person,
+    Phase,
+    RecessShown,
+    RecordingTrouble,
+    RoomShown,
+)
 from signaling.ports import ADMIT, ENTER_FREELY, PUBLISH, Opening, Seated
 from signaling.recess import Recess
 from signaling.trouble import Interruption, Trouble
@@ -82,6 +92,8 @@ class Room:
     prompt: str = ""
     recess: Recess | None = None
     """While there is one, the media plane forwards and records nothing."""
+    no_host_since: datetime | None = None
+    """Since when no host was found there while the hearing was in session."""
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Whose picture cannot be seen by whom, for want of a common codec."""
     lines: Lines = field(default_factory=dict)
@@ -135,6 +147,11 @@ class Room:
             connection=LiveConnection(seated.connection_id, seated.device),
         )
         return replace(place, admitted=kept.admitted or place.never_waits)
+
+    @property
+    def lacks_host(self) -> bool:
+        """Whether the hearing is in session and no host is there."""
+        return self.phase == "in_session" and not any(self.hosts())
 
     def present(self) -> Iterator[Place]:
         """Yield the places where somebody sits."""
@@ -196,7 +213,15 @@ def snapshot(room: Room, viewer: Place) -> RoomShown:
         prompt=room.prompt,
         trouble=_shown(room.trouble) if viewer.admitted and room.trouble is not None else None,
         recess=_recess_shown(room),
+        host_awaited=_host_awaited(room),
     )
+
+
+def _host_awaited(room: Room) -> HostAwaited | None:
+    since = room.no_host_since
+    if since is None or room.phase != "in_session":
+        return None
+    return HostAwaited(since.isoformat(), ends_at(since, rests=room.recess is not None).isoformat())
 
 
 def _recess_shown(room: Room) -> RecessShown | None:

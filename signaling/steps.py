@@ -5,11 +5,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from signaling.closing import CloseReason
 from signaling.effects import (
     AddToMedia,
-    CloseConnection,
-    CloseMedia,
     Effect,
     OpenMedia,
     RecordDeparture,
@@ -100,26 +97,6 @@ def without_media(room: Room) -> Room:
     """Return the room as it is when the media plane does not carry it."""
     places = {seat_id: place.without_media() for seat_id, place in room.places.items()}
     return replace(room, places=places, recording=False, unseen={})
-
-
-def everybody_out(room: Room, reason: CloseReason) -> Decision:
-    """Close every connection, and the recording if it still runs."""
-    effects = show(room) if room.phase == "ended" else []
-    departed: list[Effect] = []
-    for place in room.present():
-        if place.connection is not None:
-            effects.append(CloseConnection(place.connection.connection_id, reason))
-            effects += journal(room, "SeatLeft", seat_id=place.seat_id, reason=reason)
-            departed.append(RecordDeparture(place.seat_id, reason))
-    room, kept = keep_lines(room)
-    effects += kept
-    if room.recording:
-        effects.append(CloseMedia())
-    effects += departed
-    emptied = {
-        seat_id: replace(place.without_media(), connection=None, hand=False) for seat_id, place in room.places.items()
-    }
-    return replace(room, places=emptied, recording=False), effects
 
 
 def _send(places: Iterable[Place], message: Callable[[Place], FromServer]) -> Iterator[Effect]:

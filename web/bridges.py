@@ -20,7 +20,7 @@ from records.master_keys import MasterKeys
 from records.refusals import Refusal
 from records.session_keys import ensure_session_key
 from records.signing import SigningKey
-from sessions import interruptions, proceedings, recesses, recordings
+from sessions import absences, interruptions, proceedings, recesses, recordings
 from sessions.actors import actor_in_seat
 from sessions.queries import words_of
 from sessions.seats import SeatAbility, may
@@ -35,6 +35,7 @@ from web.jobs import SEAL
 
 log = logging.getLogger(__name__)
 
+_HUB = system_actor("hub")
 _RECORDER = system_actor("recorder")
 _PHASES: dict[SessionState, Phase] = {
     SessionState.BOOKED: "waiting",
@@ -151,10 +152,19 @@ class RecordedProceedings:
         async with self._database.begin() as db:
             await proceedings.note_lines(db, hearing_id, summed)
 
-    async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
-        """The host ends; the recording is complete on the disk and waits to be sealed."""
-        async with self._by(by) as (db, actor):
-            await proceedings.end(db, actor, hearing_id, clock=self._clock, elapsed_ms=elapsed_ms)
+    async def running(self) -> tuple[str, ...]:
+        """Return which hearings are in session."""
+        async with self._database.read() as db:
+            return await proceedings.sessions_running(db)
+
+    async def ended(self, hearing_id: str, by: str | None, elapsed_ms: int | None) -> None:
+        """The host ends, or never came back; the recording is complete on the disk and waits to be sealed."""
+        async with self._database.begin() as db:
+            if by is None:
+                await absences.end_without_host(db, _HUB, hearing_id, elapsed_ms=elapsed_ms, clock=self._clock)
+            else:
+                actor = await actor_in_seat(db, by)
+                await proceedings.end(db, actor, hearing_id, clock=self._clock, elapsed_ms=elapsed_ms)
             await outbox.put(db, SEAL, {"session_id": hearing_id}, key=f"{SEAL}/{hearing_id}", clock=self._clock)
 
     async def refused(self, hearing_id: str, seat_id: str, code: str) -> None:

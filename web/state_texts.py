@@ -19,6 +19,15 @@ SESSION_STATES: dict[SessionState, tuple[str, str]] = {
     SessionState.SEALED: ("good", "已结束，录像已封存"),
     SessionState.CANCELLED: ("", "已取消"),
 }
+
+
+def session_standing(state: SessionState, *, rests: bool, host_absent: bool) -> tuple[str, str]:
+    """Return how a session stands: its state, or what says more."""
+    if rests:
+        return "careful", "休会中"
+    return ("careful", "主持人没有回来，已自动结束") if host_absent else SESSION_STATES[state]
+
+
 CASE_STATES: dict[CaseState, tuple[str, str]] = {
     CaseState.AWAITING_HEARING: ("accent", "等接访确认"),
     CaseState.AWAITING_APPROVAL: ("careful", "等审批"),

@@ -31,6 +31,7 @@ TEXTS: dict[str, str] = {
     "HearingPaused": "休会",
     "HearingResumed": "复会",
     "HearingStarted": "开始接访",
+    "HostNeverReturned": "主持人一直没有回来，接访自动结束",
     "IdentityNotVerified": "结论：身份核验不通过",
     "IdentityVerified": "结论：身份核验通过",
     "IdentityWithdrawn": "撤回身份核验的结论",

@@ -228,8 +228,11 @@ class MemoryProceedings:
         await self._note("measured", *sorted(lines))
         self.lines.append(lines)
 
-    async def ended(self, hearing_id: str, by: str, elapsed_ms: int | None) -> None:
-        await self._note("ended", by, "with" if elapsed_ms is not None else "without")
+    async def running(self) -> tuple[str, ...]:
+        return tuple(name for name, hearing in self.hearings.items() if hearing.phase == "in_session")
+
+    async def ended(self, hearing_id: str, by: str | None, elapsed_ms: int | None) -> None:
+        await self._note("ended", by or "nobody", "with" if elapsed_ms is not None else "without")
         self.hearings[hearing_id].phase = "ended"
 
     async def refused(self, hearing_id: str, seat_id: str, code: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
+from records.clock import Clock
 from records.ids import new_id
 from signaling import endpoint
 from signaling.hub import Hub
@@ -212,6 +213,7 @@ async def serving(
     *,
     cancels: bool = False,
     people: People = PEOPLE,
+    clock: Clock | None = None,
 ) -> AsyncIterator[House]:
     """Run a server as web does: the hub inside the media plane's lifetime, drained before connections are ended.
 
@@ -221,7 +223,7 @@ async def serving(
         client = await stack.enter_async_context(ClientSession())
         pages: list[Page] = []
         stack.callback(_let_go, pages)
-        hub = await stack.enter_async_context(Hub(settings or SETTINGS, media, ports))
+        hub = await stack.enter_async_context(Hub(settings or SETTINGS, media, ports, clock=clock))
         runner = web.AppRunner(_application(hub, people), handler_cancellation=cancels)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -71,6 +71,7 @@ async def show_after(request: web.Request) -> web.StreamResponse:
         office_name=file.office.name,
         applicant_name=applicant_actor(request).name,
         running=file.session.state not in OVER,
+        host_absent=file.host_absent,
         cancelled=file.session.state is SessionState.CANCELLED,
         case=case,
         confirmation=confirmation,

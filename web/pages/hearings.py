@@ -26,7 +26,7 @@ from web.pages.recordings import own_session
 from web.proofs import proof_of_recording
 from web.rendering import render
 from web.space import short_hours
-from web.state_texts import SEAT_ROLES, SESSION_STATES
+from web.state_texts import SEAT_ROLES, session_standing
 from web.viewings import viewings_of
 
 RUNNING = (SessionState.BOOKED, SessionState.IN_SESSION)
@@ -44,7 +44,7 @@ async def show_today(request: web.Request) -> web.StreamResponse:
     return render(
         request,
         "staff/today.html",
-        states=SESSION_STATES,
+        standing=session_standing,
         running=RUNNING,
         on=request.app[CLOCK].now(),
         reader_id=actor.id,
@@ -95,7 +95,7 @@ async def _show_session(request: web.Request, *, invitation_url: str | None) -> 
         request,
         "staff/session.html",
         file=file,
-        states=SESSION_STATES,
+        standing=session_standing,
         running=file.session.state in RUNNING,
         progress=_progress(file, composite, unsealed),
         percent=request.app[REMUXED_PERCENT].get(session_id),

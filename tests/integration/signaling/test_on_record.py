@@ -1,11 +1,14 @@
 """The live hearing and the record together: what happens in the room is in the database, and a room comes out of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from records import outbox
+from records.actors import ActorKind
 from records.clock import FixedClock
 from records.database import Database
 from records.master_keys import MasterKeys
@@ -13,7 +16,8 @@ from records.signing import SigningKey
 from records.trail import TrailEntry
 from sessions.seats import SeatRole, abilities_of
 from sessions.states import SessionState
-from sessions.tables import PresenceSpan, Recording, RecordingState, Seat, Session
+from sessions.tables import HOST_ABSENT, Mark, PresenceSpan, Recording, RecordingState, Seat, Session
+from signaling.absence import PATIENCE
 from tests.support.media_fake import FakeMediaPlane
 from tests.support.people import (
     MORNING,
@@ -22,8 +26,9 @@ from tests.support.people import (
     give_every_consent,
     open_offices,
 )
-from tests.support.room_page import House, Page, People, serving
+from tests.support.room_page import SETTINGS, House, Page, People, serving
 from web.bridges import RecordedJournals, ports_for
+from web.jobs import SEAL
 
 
 @pytest.fixture
@@ -149,3 +154,35 @@ async def test_a_recess_outlives_the_server_and_a_hearing_can_end_in_it(
         events = (await db.scalars(select(TrailEntry.event).order_by(TrailEntry.sequence))).all()
         assert (await db.get_one(Session, hearing.session_id)).state is SessionState.ENDED
     assert (events.count("HearingPaused"), events.count("HearingResumed")) == (2, 1)
+
+
+async def test_a_hearing_whose_host_never_comes_back_is_ended_by_the_house_and_waits_to_be_sealed(
+    database: Database, hearing: Hearing, clock: FixedClock, media: FakeMediaPlane, tmp_path: Path
+) -> None:
+    journals = RecordedJournals(tmp_path, MasterKeys(bytes(32)), SigningKey.generate())
+    ports = ports_for(database, journals, clock)
+    await give_every_consent(database, hearing, clock)
+    settings = replace(SETTINGS, look_every_s=0.01)
+    async with serving(media, ports, settings, people=seats_of(hearing), clock=clock) as house:
+        media.on_event = house.hub.take_media_event
+        wang = await comes(house, hearing, hearing.host_seat)
+        gao = await comes(house, hearing, hearing.applicant_seat)
+        await wang.sees(hearing.applicant_seat, present=True)
+        await wang.say("admit", seat_id=hearing.applicant_seat)
+        await gao.told("offer")
+        wang.cut()
+        await gao.until(lambda message: message["type"] == "room" and message["host_awaited"])
+        clock.advance(PATIENCE.total_seconds())
+        assert await gao.closed() == ("host_absent", 4005)
+
+    assert await reasons_of_leaving(database, hearing.host_seat) == ["lost"]
+    async with database.read() as db:
+        session = await db.get_one(Session, hearing.session_id)
+        mark = (await db.scalars(select(Mark).where(Mark.kind == HOST_ABSENT))).one()
+        ended = (await db.scalars(select(TrailEntry).where(TrailEntry.event == "HearingEnded"))).one()
+        told = (await db.scalars(select(TrailEntry).where(TrailEntry.event == "HostNeverReturned"))).one()
+        sealing = await outbox.standing_of(db, f"{SEAL}/{hearing.session_id}")
+    assert session.state is SessionState.ENDED
+    assert mark.elapsed_ms == 0, "where the host was last there"
+    assert {ended.actor_kind, told.actor_kind} == {ActorKind.SYSTEM}
+    assert sealing is not None

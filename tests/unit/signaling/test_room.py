@@ -2,12 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signaling.absence import PATIENCE
 from signaling.closing import CloseReason, Departure
 from signaling.effects import (
     AddToMedia,
@@ -40,6 +41,7 @@ from signaling.events import (
     Event,
     LinkBroke,
     LinkStood,
+    Looked,
     Measured,
     MediaMoved,
     MediaOpened,
@@ -120,7 +122,10 @@ class Model:
     admitted: set[str] = field(default_factory=set)
     present: list[str] = field(default_factory=list)
     record_phase: str = "waiting"
-    enders: list[str] = field(default_factory=list)
+    enders: list[str | None] = field(default_factory=list)
+    at: datetime = NOON
+    without_host: timedelta = timedelta(0)
+    """For how long no host has been seen to be there."""
     connections: int = 0
     record_refuses: bool = False
     sessions_refused: bool = False
@@ -144,6 +149,13 @@ class Model:
     def says(self, seat_id: str, message: FromClient) -> None:
         for connection_id in [key for key, seat in self.live.items() if seat == seat_id]:
             self.happens(Received(seat_id, connection_id, message, NOON))
+
+    def waits(self, minutes: int) -> None:
+        """Time goes by, and the room is looked at."""
+        self.at += timedelta(minutes=minutes)
+        alone = self.room.phase == "in_session" and "li" not in self.live.values()
+        self.without_host = self.without_host + timedelta(minutes=minutes) if alone else timedelta(0)
+        self.happens(Looked(self.at))
 
     def goes(self, seat_id: str) -> None:
         for connection_id in [key for key, seat in self.live.items() if seat == seat_id]:
@@ -234,11 +246,24 @@ class Model:
                 assert seat_id in self.heard
         return []
 
+    def _end(self, by: str | None) -> list[Outcome]:
+        assert self.record_phase == "in_session", "a session ends once, and only when it has begun"
+        self.recording = False
+        self.heard.clear()
+        if self.record_refuses:
+            return [EndingFailed(), *([ActionFailed(by, "session_refused")] if by else [])]
+        assert by or self.without_host >= PATIENCE, "nobody is sent away while a host may come back"
+        self.enders.append(by)
+        self.record_phase = "ended"
+        return [SessionEnded(by)]
+
     def _record(self, effect: StartSession | RecordAdmission | RecordSendingBack | EndSession) -> list[Outcome]:
+        if isinstance(effect, EndSession):
+            return self._end(effect.by)
         by = effect.admission.by if isinstance(effect, StartSession) else effect.by
         if isinstance(effect, StartSession) and (self.record_refuses or self.sessions_refused):
             return [AdmissionFailed(effect.admission), ActionFailed(by, "session_refused")]
-        if self.record_refuses and not isinstance(effect, EndSession):
+        if self.record_refuses:
             return [ActionFailed(by, "session_refused")]
         match effect:
             case StartSession(admission):
@@ -252,15 +277,6 @@ class Model:
             case RecordSendingBack():
                 self.admitted.discard(effect.seat_id)
                 return [SeatSentBack(by, effect.seat_id)]
-            case EndSession():
-                assert self.record_phase == "in_session", "a session ends once, and only when it has begun"
-                self.recording = False
-                self.heard.clear()
-                if self.record_refuses:
-                    return [EndingFailed(), ActionFailed(by, "session_refused")]
-                self.enders.append(by)
-                self.record_phase = "ended"
-                return [SessionEnded(by)]
 
     def _check(self) -> None:
         for seat_id in self.heard:
@@ -274,7 +290,7 @@ class Model:
         assert len(seats) == len(set(seats)), "a seat has one connection"
         assert sorted(self.present) == sorted(seats), "the record knows who is there"
         assert {place.seat_id for place in self.room.present()} == set(seats)
-        assert set(self.enders) <= {"li"}, "the host alone ends"
+        assert set(self.enders) <= {"li", None}, "the host alone ends, or time"
         assert self.room.phase == self.record_phase
         assert self.room.recording == self.recording
         assert self.room.recess == self.recess_on_record
@@ -332,6 +348,7 @@ steps = st.one_of(
     st.tuples(st.just("goes deaf"), seat_ids),
     st.tuples(st.just("news"), link_events),
     st.tuples(st.just("fails"), st.booleans(), st.booleans()),
+    st.tuples(st.just("waits"), st.integers(0, 50)),
     st.tuples(st.just("restarts")),
 )
 
@@ -343,6 +360,30 @@ def restart(model: Model) -> None:
     phase, started_at, words = model.room.phase, model.room.started_at, model.room.words
     opening = Opening(phase, started_at, frozenset(model.admitted), (), model.recess_on_record, words)
     model.room = Room.opened("h", opening)
+    model.without_host = timedelta(0)
+
+
+def take(model: Model, step: tuple[object, ...]) -> None:
+    """Let one step of a story happen."""
+    match step:
+        case ("enters", str(seat_id), str(device), bool(takeover)):
+            model.enters(seat_id, device, takeover=takeover)
+        case ("admits", str(seat_id)):
+            model.says("li", Admit(seat_id))
+        case ("says", str(seat_id), message):
+            model.says(seat_id, message)  # type: ignore[arg-type]
+        case ("goes", str(seat_id)):
+            model.goes(seat_id)
+        case ("goes deaf", str(seat_id)):
+            model.deaf |= {key for key, seat in model.live.items() if seat == seat_id}
+        case ("news", event):
+            model.happens(event)  # type: ignore[arg-type]
+        case ("fails", bool(record), bool(media)):
+            model.record_refuses, model.media_fails = record, media
+        case ("waits", int(minutes)):
+            model.waits(minutes)
+        case ("restarts",):
+            restart(model)
 
 
 @settings(max_examples=400, deadline=None)
@@ -352,23 +393,7 @@ def test_whatever_happens_nobody_is_heard_unadmitted_or_unrecorded(
 ) -> None:
     model = in_session() if begun else Model()
     for step in story:
-        match step:
-            case ("enters", str(seat_id), str(device), bool(takeover)):
-                model.enters(seat_id, device, takeover=takeover)
-            case ("admits", str(seat_id)):
-                model.says("li", Admit(seat_id))
-            case ("says", str(seat_id), message):
-                model.says(seat_id, message)  # type: ignore[arg-type]
-            case ("goes", str(seat_id)):
-                model.goes(seat_id)
-            case ("goes deaf", str(seat_id)):
-                model.deaf |= {key for key, seat in model.live.items() if seat == seat_id}
-            case ("news", event):
-                model.happens(event)  # type: ignore[arg-type]
-            case ("fails", bool(record), bool(media)):
-                model.record_refuses, model.media_fails = record, media
-            case ("restarts",):
-                restart(model)
+        take(model, step)
 
 
 def in_session() -> Model:
@@ -641,6 +666,66 @@ def test_a_picture_that_stands_still_in_a_recess_is_no_fault_of_the_line() -> No
     model.says("li", Pause())
     model.says("gao", Quality(1, 5000))
     assert model.room.lines == {}
+
+
+def test_a_hearing_waits_half_an_hour_for_its_host_and_says_so() -> None:
+    model = in_session()
+    model.goes("li")
+    model.waits(0)
+    awaited = snapshot(model.room, model.room.places["gao"]).host_awaited
+    assert awaited is not None
+    assert (awaited.since, awaited.ends_at) == (NOON.isoformat(), (NOON + timedelta(minutes=30)).isoformat())
+    model.waits(29)
+    assert model.room.phase == "in_session"
+    model.waits(1)
+    assert (model.enders, model.live, model.recording) == ([None], {}, False)
+
+
+def test_a_host_who_comes_back_is_waited_for_no_more() -> None:
+    model = in_session()
+    model.goes("li")
+    model.waits(0)
+    model.waits(20)
+    model.enters("li", "phone", takeover=False)
+    assert snapshot(model.room, model.room.places["gao"]).host_awaited is None
+    model.goes("li")
+    model.waits(0)
+    model.waits(20)
+    assert model.room.phase == "in_session"
+
+
+def test_a_hearing_in_recess_waits_until_after_lunch() -> None:
+    model = in_session()
+    model.says("li", Pause("午休"))
+    model.goes("li")
+    model.waits(0)
+    model.waits(180)
+    assert model.room.phase == "in_session"
+    model.waits(60)
+    assert model.record_phase == "ended"
+
+
+def test_after_a_restart_a_hearing_that_nobody_comes_back_to_ends_too() -> None:
+    model = in_session()
+    restart(model)
+    model.waits(0)
+    model.waits(30)
+    assert (model.record_phase, model.enders) == ("ended", [None])
+
+
+def test_an_end_that_the_record_refuses_is_tried_again_half_an_hour_later() -> None:
+    model = in_session()
+    model.goes("li")
+    model.waits(0)
+    model.record_refuses = True
+    model.waits(30)
+    assert model.recording, "who is left goes on being recorded"
+    model.record_refuses = False
+    model.waits(0)
+    model.waits(29)
+    assert model.record_phase == "in_session"
+    model.waits(1)
+    assert model.record_phase == "ended"
 
 
 def test_who_cannot_see_whom_is_shown_to_all_who_know_of_both_and_told_to_the_host_once() -> None:

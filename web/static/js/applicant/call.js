@@ -2,7 +2,7 @@ import { byId, icon, point, show, write } from "../live/dom.js";
 import { PersonView } from "../live/person_view.js";
 import { BARS, SteadyQuality, gettingOf } from "../live/quality.js";
 import { Speakers } from "../live/speakers.js";
-import { clockText, say } from "../live/texts.js";
+import { clockText, say, timeOfDay } from "../live/texts.js";
 import { drawCount, drawNames } from "../live/watchers.js";
 import { WordField } from "../live/words.js";
 
@@ -234,6 +234,8 @@ export class Call {
   drawLine() {
     const me = this.session.me;
     let sentence = this.lineSentence;
+    const awaited = this.session.room?.recess ? null : this.session.room?.host_awaited;
+    if (sentence === "" && awaited) sentence = say("line.host_awaited", { at: timeOfDay(awaited.ends_at) });
     if (sentence === "" && this.mediaBroken) sentence = say("line.media_lost");
     if (sentence === "" && me?.muted) sentence = say("call.muted_by_host");
     if (sentence === "" && !this.devices.audio && this.devices.microphoneOn) sentence = say("call.no_microphone");

@@ -82,7 +82,7 @@ const view = {
     void sheet.load();
   },
   onClosed(reason) {
-    if (reason === "ended") return leaveFor(page.after);
+    if (reason === "ended" || reason === "host_absent") return leaveFor(page.after);
     if (reason === "moved" || reason === "seat_taken") return go("elsewhere");
     stopDevices();
     if (currentStep() === "another_day") return;

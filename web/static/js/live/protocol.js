@@ -32,6 +32,10 @@
  * @property {string} by      a name; empty when not known
  * @property {string} reason  may be empty
  *
+ * @typedef {object} HostAwaited  no host is there
+ * @property {string} since
+ * @property {string} ends_at  when the hearing ends unless one comes
+ *
  * @typedef {object} RoomMessage
  * @property {"room"} type
  * @property {"waiting" | "in_session" | "ended"} phase
@@ -43,6 +47,7 @@
  * @property {string} prompt
  * @property {Trouble | null} trouble
  * @property {Recess | null} recess  the hearing rests
+ * @property {HostAwaited | null} host_awaited
  *
  * @typedef {object} OfferMessage
  * @property {"offer"} type

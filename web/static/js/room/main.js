@@ -9,7 +9,7 @@ import { gettingOf } from "../live/quality.js";
 import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
 import { allowSound, ring } from "../live/sound.js";
-import { clockText, knows, say } from "../live/texts.js";
+import { clockText, knows, say, timeOfDay } from "../live/texts.js";
 import { WordField, appendWord } from "../live/words.js";
 import { RecordingAlarm } from "./alarm.js";
 import { Controls } from "./controls.js";
@@ -60,6 +60,7 @@ const view = {
     }
     if (before && (before.recess === null) !== (room.recess === null)) loadWork();
     alarm.draw();
+    drawLine();
     drawTop();
     if (before?.phase !== room.phase && room.phase === "in_session") {
       loadWork();
@@ -109,7 +110,7 @@ const view = {
     loadWork();
   },
   onClosed(reason) {
-    if (reason === "ended") return goToFile();
+    if (reason === "ended" || reason === "host_absent") return goToFile();
     const known = knows(`closed.${reason}`) ? reason : "other";
     write(byId("closed-heading", HTMLElement), say(`closed.${known}`));
     const here = byId("closed-here", HTMLButtonElement);
@@ -171,7 +172,9 @@ function sayLine(sentence, ms = 0) {
 }
 
 function drawLine() {
-  const sentence = lineSentence || (mediaBroken ? say("line.media_lost") : getting === "sound" ? say("line.sound_alone") : "");
+  const awaited = session.room?.recess ? null : session.room?.host_awaited;
+  const without = awaited ? say("line.host_awaited", { at: timeOfDay(awaited.ends_at) }) : "";
+  const sentence = lineSentence || without || (mediaBroken ? say("line.media_lost") : getting === "sound" ? say("line.sound_alone") : "");
   show(byId("line", HTMLElement), sentence !== "");
   write(byId("line-words", HTMLElement), sentence);
 }
