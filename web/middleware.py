@@ -16,7 +16,8 @@ from web.access import Access, Anyone, Applicant, Public, Staff
 from web.accounts.logins import current_applicant, current_staff
 from web.current import APPLICANT_COOKIE, STAFF_COOKIE
 from web.flashes import redirect
-from web.keys import ACTING, APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, STAFF
+from web.forwarding import client_address
+from web.keys import ACTING, ADDRESS, APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, STAFF
 from web.limits import WRITE
 from web.refusal_texts import sentence, status_of, way_on
 from web.rendering import render
@@ -54,12 +55,15 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def know_device(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every browser a random name of its own: forms are bound to it, and so is a used invitation."""
+    """Give every browser a random name of its own (forms are bound to it, and so is a used invitation), and note from
+    where it comes."""
     device = request.cookies.get(DEVICE_COOKIE, "")
     is_new = not DEVICE_NAME.fullmatch(device)
     if is_new:
         device = secrets.token_urlsafe(24)
     request[DEVICE] = device
+    forwarded = request.headers.getall("X-Forwarded-For", ())
+    request[ADDRESS] = client_address(request.remote, forwarded, request.app[SETTINGS].trusted_proxy)
     response = await handler(request)
     if is_new and not response.prepared:
         response.set_cookie(

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, IPvAnyAddress, SecretStr, ValidationError, model_validator
+from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from records.master_keys import MasterKeys
@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="网页监听的地址")
     port: int = Field(default=8080, ge=0, le=65535, description="网页监听的端口")
+    trusted_proxy: IPvAnyNetwork | None = Field(
+        default=None,
+        description="网页前面反向代理的地址或网段：它加的 X-Forwarded-For 才算数，没有就按直接来访的地址",
+    )
     media_port: int = Field(
         default=8443,
         ge=0,

@@ -41,7 +41,7 @@ from web.accounts.logins import sign_in_seat
 from web.current import APPLICANT_COOKIE, applicant_actor, applicant_session_id, set_login_cookie
 from web.flashes import redirect
 from web.forms import read_fields, read_json
-from web.keys import APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, VAULT
+from web.keys import ADDRESS, APPLICANT, CLOCK, DATABASE, DEVICE, LIMITS, SETTINGS, VAULT
 from web.limits import INVITATION
 from web.pages import after
 from web.pages.live_moments import announce, elapsed_now
@@ -137,7 +137,7 @@ async def show_invitation(request: web.Request) -> web.StreamResponse:
 async def take_id_tail(request: web.Request) -> web.StreamResponse:
     """POST /i/{token}: the last four characters of the ID number."""
     token, clock = request.match_info["token"], request.app[CLOCK]
-    await request.app[LIMITS].spend(INVITATION, request.remote or "")
+    await request.app[LIMITS].spend(INVITATION, request[ADDRESS])
     fields = await read_fields(request, id_tail=64, move_here=1)
     async with request.app[DATABASE].begin() as db:
         # What is answered is decided inside the transaction and returned: raising would forget a wrong try.

@@ -9,7 +9,7 @@ from web.current import STAFF_COOKIE, set_login_cookie
 from web.demo import PASSWORD, PEOPLE
 from web.flashes import redirect
 from web.forms import read_fields
-from web.keys import APPLICANT, CLOCK, DATABASE, LIMITS, SETTINGS, STAFF
+from web.keys import ADDRESS, APPLICANT, CLOCK, DATABASE, LIMITS, SETTINGS, STAFF
 from web.limits import SIGN_IN
 from web.refusal_texts import sentence, status_of
 from web.rendering import render
@@ -40,7 +40,7 @@ async def take_sign_in(request: web.Request) -> web.StreamResponse:
     fields = await read_fields(request, user_name=64, password=200)
     clock = request.app[CLOCK]
     try:
-        await request.app[LIMITS].spend(SIGN_IN, request.remote or "", fields["user_name"])
+        await request.app[LIMITS].spend(SIGN_IN, request[ADDRESS], fields["user_name"])
         async with request.app[DATABASE].begin() as db:
             token = await sign_in_staff(db, fields["user_name"], fields["password"], clock=clock)
     except Refusal as refusal:
