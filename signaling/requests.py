@@ -10,7 +10,6 @@ from signaling.effects import (
     CloseConnection,
     Effect,
     RecordAdmission,
-    RecordRefusal,
     RecordSendingBack,
     RecordWord,
     SetMuted,
@@ -38,7 +37,7 @@ from signaling.messages import (
 )
 from signaling.ports import ADMIT, END, MUTE_OTHERS, PAUSE, PROMPT, RAISE_HAND, SEND_BACK, WORD
 from signaling.state import Place, Room
-from signaling.steps import Decision, begin_admission, journal, refuse, show, vacate
+from signaling.steps import Decision, begin_admission, journal, note_refusal, refuse, show, vacate
 
 NEEDS: dict[type[ClientMessage], str] = {
     Admit: ADMIT,
@@ -63,7 +62,9 @@ def received(room: Room, event: Received) -> Decision:
     needed = NEEDS.get(type(event.message))
     if needed is not None and needed not in place.abilities:
         # The page offers no such button to this person: somebody tries things out.
-        return room, [*refuse(place, "not_permitted"), RecordRefusal(place.seat_id, "not_permitted")]
+        told = refuse(place, "not_permitted")
+        room, noted = note_refusal(room, place, "not_permitted")
+        return room, [*told, *noted]
     match event.message:
         case Admit() | SendBack() | Mute() | Prompt() | RecordAgain() | End():
             return _host_asks(room, place, event.message)

@@ -13,7 +13,6 @@ from signaling.effects import (
     Effect,
     RecordDeparture,
     RecordEntry,
-    RecordRefusal,
 )
 from signaling.events import (
     ConnectionClosed,
@@ -32,6 +31,7 @@ from signaling.steps import (
     Decision,
     bring_into_media,
     journal,
+    note_refusal,
     send,
     show,
     vacate,
@@ -66,7 +66,8 @@ def _entered(room: Room, event: Entered) -> Decision:
         # The same browser is never asked: its older page is a tab being reloaded, or a socket not yet known dead.
         if not seated.takeover and kept.connection.device != seated.device:
             taken = CloseConnection(seated.connection_id, CloseReason.SEAT_TAKEN)
-            return room, [taken, RecordRefusal(seated.seat_id, CloseReason.SEAT_TAKEN)]
+            room, noted = note_refusal(room, kept, CloseReason.SEAT_TAKEN)
+            return room, [taken, *noted]
         moved = [CloseConnection(kept.connection.connection_id, CloseReason.MOVED)]
         departed = [RecordDeparture(seated.seat_id, CloseReason.MOVED)]
     place = room.seated(seated)

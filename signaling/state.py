@@ -35,7 +35,7 @@ class Place:
     """A seat and whoever sits there. It lasts; the connection comes and goes.
 
     `in_media`: the media plane was asked to carry this seat. `media_tries`: offers made by ourselves since the link
-    last stood.
+    last stood. `refusals`: how often it asked for what it must not have, up to `REFUSALS_RECORDED_MAX`.
     """
 
     seat_id: str
@@ -52,6 +52,7 @@ class Place:
     microphone: DeviceState = "off"
     camera: DeviceState = "off"
     link: LinkState = "none"
+    refusals: int = 0
 
     @property
     def present(self) -> bool:

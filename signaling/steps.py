@@ -11,6 +11,7 @@ from signaling.effects import (
     OpenMedia,
     RecordDeparture,
     RecordLines,
+    RecordRefusal,
     RemoveFromMedia,
     SendTo,
     StartSession,
@@ -21,6 +22,8 @@ from signaling.messages import FromServer, Json, Refused
 from signaling.state import Place, Room, snapshot
 
 Decision: TypeAlias = tuple[Room, list[Effect]]
+REFUSALS_RECORDED_MAX = 20
+"""How many of one seat's are put on record."""
 NO_PARAMS: Mapping[str, str | int] = MappingProxyType({})
 
 
@@ -37,6 +40,13 @@ def send(places: Iterable[Place], message: FromServer) -> list[Effect]:
 def refuse(place: Place, code: str, params: Mapping[str, str | int] = NO_PARAMS) -> list[Effect]:
     """Tell a seat that what it asked is not done."""
     return send([place], Refused(code, dict(params)))
+
+
+def note_refusal(room: Room, place: Place, code: str) -> Decision:
+    """Have it on record that a seat asked for what it must not have; not without end, or that fills the record."""
+    if place.refusals >= REFUSALS_RECORDED_MAX:
+        return room, []
+    return room.with_place(replace(place, refusals=place.refusals + 1)), [RecordRefusal(place.seat_id, code)]
 
 
 def journal(room: Room, event: str, **details: Json) -> list[Effect]:

@@ -26,6 +26,8 @@ async def join_hearing(request: web.Request) -> web.StreamResponse:
         raise Refusal("form_expired")
     await request.app[LIMITS].spend(SOCKET, request[DEVICE])
     seat = await _own_seat(request, request.match_info["session_id"])
+    # A browser names itself: whoever changes the name each time still has one seat.
+    await request.app[LIMITS].spend(SOCKET, seat.id)
     seated = Seated(
         hearing_id=seat.session_id,
         seat_id=seat.id,

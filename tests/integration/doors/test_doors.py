@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
+from yarl import URL
 
 from records.actors import PERMISSIONS, Role
 from tests.support.house import Answer, House, Visitor
@@ -226,3 +227,12 @@ async def test_every_answer_carries_the_security_headers(house: House) -> None:
             assert answer.headers["Cache-Control"] == "no-store", path
             assert not re.search(r"<script(?![^>]* src=)(?![^>]*application/json)|\son\w+=|\sstyle=", answer.text), path
         assert answer.headers["Server"] == "jiefang", path
+
+
+async def test_a_seat_has_so_many_sockets_a_minute_whatever_its_browsers_call_themselves(house: House) -> None:
+    gao = await house.gao()
+    statuses = []
+    for number in range(61):
+        gao.http.cookie_jar.update_cookies({"jiefang_device": f"{number:032d}"}, URL(gao.origin))
+        statuses.append((await gao.get(f"/ws/hearings/{house.session_id}?as=applicant", as_json=True)).status)
+    assert statuses == [400] * 60 + [429]

@@ -4,6 +4,7 @@ import asyncio
 
 from records.refusals import Refusal
 from signaling.media.events import PersonStats, StatsMeasured
+from signaling.steps import REFUSALS_RECORDED_MAX
 from tests.support.media_fake import FakeMediaPlane, Gate, MemoryProceedings
 from tests.support.room_page import House, begin
 
@@ -150,6 +151,18 @@ async def test_a_visitor_can_do_nothing_of_the_host(house: House, record: Memory
     await li.say("hand", raised=True)
     await li.told("refused", code="not_permitted")
     assert record.happened.count(("refused", "gao", "not_permitted")) == 5
+
+
+async def test_whoever_keeps_asking_for_what_they_must_not_have_does_not_fill_the_record(
+    house: House, record: MemoryProceedings
+) -> None:
+    _, gao = await begin(house)
+    for _ in range(REFUSALS_RECORDED_MAX + 5):
+        await gao.say("end")
+    await gao.say("word", text="我不按了")
+    await gao.told("word", text="我不按了")
+    assert sum(message["type"] == "refused" for message in gao.received) == REFUSALS_RECORDED_MAX + 5
+    assert record.happened.count(("refused", "gao", "not_permitted")) == REFUSALS_RECORDED_MAX
 
 
 async def test_somebody_sent_back_is_not_heard_until_admitted_again(house: House, media: FakeMediaPlane) -> None:
