@@ -108,7 +108,7 @@ class OpenPage(Page):
         """Return the next message. Raises EOFError with the close code."""
         message = await self._arrived.get()
         if message is None:
-            raise EOFError(self._socket.close_code)
+            raise EOFError(self.close_code)
         return message
 
 

@@ -41,6 +41,7 @@ class Page:
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self._socket = socket
         self.room: Message = {}
+        self.close_code = 0
         self.received: list[Message] = []
 
     async def say(self, type_: str, **fields: object) -> None:
@@ -94,7 +95,7 @@ class Page:
                     if message["type"] == "closing":
                         reason = message["reason"]
         except EOFError:
-            return reason, self._socket.close_code or 0
+            return reason, self.close_code
 
     async def go(self) -> None:
         """Close the tab."""
@@ -122,7 +123,10 @@ class Page:
         """Return the next message. Raises EOFError with the close code."""
         message = await self._socket.receive()
         if message.type is not WSMsgType.TEXT:
-            raise EOFError(self._socket.close_code)
+            # The socket itself forgets the code when its own close frame comes too late for the server.
+            told = message.type is WSMsgType.CLOSE
+            self.close_code = self.close_code or (message.data if told else self._socket.close_code) or 0
+            raise EOFError(self.close_code)
         value: Message = json.loads(message.data)
         self.received.append(value)
         if value["type"] == "room":

@@ -89,6 +89,36 @@ async def test_what_is_asked_of_nobody_or_too_early_is_refused_in_words(house: H
     assert li.room["phase"] == "waiting"
 
 
+async def test_what_is_said_before_the_room_stands_is_heard_when_it_does(
+    house: House, record: MemoryProceedings
+) -> None:
+    gate = record.held["opening"] = Gate()
+    li = await house.comes("li", read=False)
+    await li.say("word", text="有人吗")
+    await li.say("admit", seat_id="gao")
+    async with asyncio.timeout(15):
+        await gate.reached.wait()
+    gate.open.set()
+    await li.told("room", you="li")
+    await li.told("word", text="有人吗")
+    await li.told("refused", code="seat_absent")
+
+
+async def test_what_is_said_after_the_end_is_passed_over(house: House, record: MemoryProceedings) -> None:
+    li, gao = await begin(house)
+    gate = record.held["ended"] = Gate()
+    await li.say("end")
+    async with asyncio.timeout(15):
+        await gate.reached.wait()
+    await gao.say("word", text="等一下")
+    await gao.say("leave")
+    gate.open.set()
+    assert await gao.closed() == ("ended", 4001)
+    assert await li.closed() == ("ended", 4001)
+    assert record.happened[-1] in (("left", "li", "ended"), ("left", "gao", "ended"))
+    assert not [entry for entry in record.happened if entry[0] == "said"]
+
+
 async def test_a_hearing_that_the_record_refuses_is_not_entered(house: House) -> None:
     page = await house.comes("gao", hearing="unknown", read=False)
     assert await page.closed() == ("not_admitted", 4004)

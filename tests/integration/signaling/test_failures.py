@@ -55,6 +55,23 @@ async def test_a_server_that_stops_sends_everybody_away_to_come_again(
     assert record.hearings["hearing-1"].phase == "in_session"
 
 
+async def test_whoever_comes_in_as_the_server_stops_is_sent_away_to_come_again(
+    media: FakeMediaPlane, record: MemoryProceedings, ports: Ports
+) -> None:
+    gate = record.held["opening"] = Gate()
+    async with serving(media, ports) as house:
+        gao = await house.comes("gao", read=False)
+        async with asyncio.timeout(15):
+            await gate.reached.wait()
+        async with asyncio.TaskGroup() as group:
+            stopping = group.create_task(house.hub.drain())
+            li = await house.comes("li", read=False)
+            assert await li.closed() == ("server_restarting", 4010)
+            assert not stopping.done()
+            gate.open.set()
+        assert await gao.closed() == ("server_restarting", 4010)
+
+
 async def test_after_a_restart_both_are_back_by_themselves_and_the_recording_goes_on(
     media: FakeMediaPlane, record: MemoryProceedings, ports: Ports, journals: FolderJournals
 ) -> None:
