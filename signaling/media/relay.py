@@ -129,6 +129,13 @@ class Hearing:
         """Begin a recess, in which nobody and the journal gets any sound or picture, or end it. Links stay up."""
         if self._exchange.set_paused(paused):
             self.recorder.note({"event": "Paused" if paused else "Resumed"})
+            if not paused:
+                self._ask_everybody(time.monotonic())
+
+    def _ask_everybody(self, at: float) -> None:
+        for person in self._exchange.people.values():
+            if person.link.connected:
+                self._control.ask(person, at)
 
     def _drop_link(self, person: Participant) -> None:
         self._exchange.let_go(person.link)

@@ -127,11 +127,16 @@ class Stream:
         self.flow.codec = _FLOW_CODECS.get(self.payload_type, _SOUND)
 
     def begin_anew(self) -> None:
-        """Forget what came so far: it is not asked for, not sent again, and what of it still comes is too late."""
+        """Forget what came so far: it is not asked for, not sent again, and what of it still comes is too late.
+
+        Nor does a keyframe count that came, or was asked for, before.
+        """
         self._missing.clear()
         self._history.forget()
         self.silences += 1
         self._too_late = self.flow.highest
+        self.flow.keyframe_at = -1.0
+        self._keyframe_asked_at = -1e9
 
     def is_too_late(self, sequence: int) -> bool:
         """Tell whether a packet is from before the stream began anew."""

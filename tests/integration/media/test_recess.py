@@ -10,6 +10,7 @@ from records.journal import Event, JournalWriter, Packet, Source, read_journal
 from signaling.media import rtp
 from signaling.media.codecs import VP8
 from signaling.media.events import LinkConnected, LinkLost, OfferReady, StatsMeasured, StillUnavailable
+from signaling.media.link import Link
 from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
 
 
@@ -82,6 +83,24 @@ async def test_a_recess_stops_everything_for_everybody_and_its_end_brings_it_bac
     assert again == {(seat, kind) for seat in ("host", "applicant") for kind in ("audio", "video")}
     keyframes = [record for record in later if not rtp.is_rtcp(record.data) and is_vp8_keyframe(record.data)]
     assert {sources[record.source].seat_id for record in keyframes} == {"host", "applicant"}, "pictures begin anew"
+
+
+async def test_at_its_end_every_camera_is_asked_for_a_keyframe_before_anything_else_happens(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Peer(plane, "host", shade=60) as host, Peer(plane, "applicant", shade=180) as applicant:
+        await host.join()
+        await applicant.join()
+        await see_and_hear(plane, host, "applicant")
+        await see_and_hear(plane, applicant, "host")
+        plane.worker.set_paused(HEARING, True)
+        sent: list[bytes] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(Link, "send_rtcp", lambda link, data: sent.append(data))
+            plane.worker.set_paused(HEARING, False)
+        asked = [data for data in sent if data[1] == rtp.PAYLOAD_FEEDBACK and data[0] & 0x1F == rtp.PLI]
+        assert len(asked) == 2
+        await plane.until(lambda: host.sounds.get("applicant", 0) > 10, "it goes on")
 
 
 async def test_whoever_joins_in_a_recess_is_seen_when_it_ends(plane: Plane) -> None:

@@ -114,6 +114,16 @@ def test_keyframe_requests_are_throttled_and_end_when_one_comes(camera: Stream) 
     assert not camera.keyframe_due(2.0)
 
 
+def test_a_stream_that_begins_anew_owes_a_keyframe_at_once_whatever_was_asked_or_came_before(camera: Stream) -> None:
+    camera.want_keyframe()
+    assert camera.keyframe_due(1.0)
+    take(camera, 1, 1.1, KEYFRAME)
+    camera.begin_anew()
+    camera.want_keyframe()
+    asked = [turn for turn in range(25) if camera.keyframe_due(1.2 + turn * 0.05)]
+    assert asked == [0, 10, 20], "and again when none comes"
+
+
 def test_a_camera_that_gives_no_keyframe_is_not_asked_for_ever(camera: Stream) -> None:
     camera.want_keyframe()
     assert sum(camera.keyframe_due(turn * 0.5) for turn in range(200)) == 20
