@@ -167,7 +167,7 @@ def test_who_gets_fewer_pictures_gets_again_what_went_under_the_number_asked_for
     host = Watching(repairs=repairs)
     base, above = (b"\x90\x20" + bytes((layer << 6, 1, mark)) for layer, mark in ((0, 0), (1, 1)))
     host.show(65533, base)
-    host.person.give_fewer(host.camera, 0.0)
+    host.person.give_fewer(host.camera, 0, 0.0)
     for sequence, payload in ((65534, above), (65535, base), (0, above), (1, base + b"the last")):
         host.show(sequence, payload)
     went = host.link.taken()[-1]
