@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signaling
+import web
+from sessions.seats import SeatRole, abilities_of
 from signaling.closing import CLOSE_TEXT_BYTES, CLOSINGS, CloseReason
 from signaling.endpoint import Allowance
 from signaling.messages import (
@@ -32,6 +34,7 @@ from signaling.messages import (
     decode,
     encode,
 )
+from signaling.ports import ENTER_FREELY, PUBLISH
 from signaling.requests import NEEDS
 
 PROTOCOL = (Path(signaling.__file__).parent / "PROTOCOL.md").read_text("utf-8")
@@ -84,6 +87,12 @@ def test_the_document_names_every_close_reason_with_its_code() -> None:
     assert documented == {reason.value: (closing.code, closing.retry) for reason, closing in CLOSINGS.items()}
 
 
+def test_the_document_names_what_each_role_may_do() -> None:
+    documented = {role.strip("`"): set(re.findall(r"`(\w+)`", abilities)) for role, abilities in table("Roles")}
+    meant = {*NEEDS.values(), PUBLISH, ENTER_FREELY}
+    assert documented == {role.value: meant & {ability.value for ability in abilities_of(role)} for role in SeatRole}
+
+
 CODE_ARGUMENT = {"refuse": 1, "Refused": 0, "TroubleArose": 0, "_attempt": 1}
 
 
@@ -104,6 +113,13 @@ def test_the_document_names_every_code_that_the_room_refuses_with() -> None:
     codes = codes_of_refusals()
     assert {"not_permitted", "text_too_long", "recording_unavailable", "media_unavailable"} <= codes
     assert {code for code in codes if not re.search(rf"`{code}\b", PROTOCOL)} == set()
+
+
+def test_the_document_names_every_topic_that_the_house_has_news_of() -> None:
+    sources = [path.read_text("utf-8") for path in (Path(web.__file__).parent / "pages").glob("*.py")]
+    topics = {topic for source in sources for topic in re.findall(r'announce\([^"]+"(\w+)"', source)}
+    (line,) = re.findall(r"Topics: (.+)\.", PROTOCOL)
+    assert topics == set(re.findall(r"`(\w+)`", line))
 
 
 def test_every_close_reason_has_a_code_of_its_own_and_a_text_that_fits() -> None:
