@@ -63,10 +63,10 @@ class Watching:
         self.person.take_acceptance(Answer((), True, said))
         self.person.settle(streams)
 
-    def show(self, sequence: int, payload: bytes = PIECE, at: float = 0.0) -> bytes:
+    def show(self, sequence: int, payload: bytes = PIECE, at: float = 0.0, *, timestamp: int = 7000) -> bytes:
         """Let a piece of the picture come and go on; returns it as it went."""
         payload_type = self.camera.payload_type | 0x80
-        data = struct.pack(">BBHIIHH", 0x90, payload_type, sequence, 7000, CAMERA, 0xBEDE, 1)
+        data = struct.pack(">BBHIIHH", 0x90, payload_type, sequence, timestamp, CAMERA, 0xBEDE, 1)
         data += b"\x31\x00\x09\x00" + payload
         head = rtp.read_head(data)
         assert head is not None
@@ -168,8 +168,9 @@ def test_who_gets_fewer_pictures_gets_again_what_went_under_the_number_asked_for
     base, above = (b"\x90\x20" + bytes((layer << 6, 1, mark)) for layer, mark in ((0, 0), (1, 1)))
     host.show(65533, base)
     host.person.give_fewer(host.camera, 0, 0.0)
-    for sequence, payload in ((65534, above), (65535, base), (0, above), (1, base + b"the last")):
-        host.show(sequence, payload)
+    frames = ((65534, above), (65535, base), (0, above), (1, base + b"the last"))
+    for number, (sequence, payload) in enumerate(frames, start=1):
+        host.show(sequence, payload, timestamp=7000 + 3000 * number)
     went = host.link.taken()[-1]
     assert went[0].sequence == 65535
     host.person.send_again(host.camera, [65535], 1.0)
