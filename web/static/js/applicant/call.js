@@ -1,5 +1,6 @@
-import { byId, icon, point, show, write } from "../live/dom.js";
-import { PersonView } from "../live/person_view.js";
+import { drawControl } from "../live/control.js";
+import { byId, point, show, write } from "../live/dom.js";
+import { Faces } from "../live/faces.js";
 import { BARS, SteadyQuality, gettingOf } from "../live/quality.js";
 import { Speakers } from "../live/speakers.js";
 import { clockText, say, timeOfDay } from "../live/texts.js";
@@ -23,17 +24,11 @@ export class Call {
   constructor(session, devices) {
     this.session = session;
     this.devices = devices;
-    this.faces = byId("faces", HTMLElement);
-    /** @type {Map<string, PersonView>} */
-    this.views = new Map();
-    /** @type {Map<string, MediaStream>} */
-    this.streams = new Map();
+    this.faces = new Faces(devices, "call-unlock", () => this.draw());
     this.quality = new SteadyQuality();
     /** @type {import("../live/quality.js").Getting} */
     this.getting = "all";
     this.speakers = new Speakers();
-    /** @type {string | null} */
-    this.chosen = null;
     this.lineSentence = "";
     this.mediaBroken = false;
     this.word = new WordField(session, byId("words-text", HTMLInputElement));
@@ -58,7 +53,10 @@ export class Call {
     });
     byId("words-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!this.word.send() && this.word.text !== "") this.sayLine(say("word.not_sent"), 8000);
+      const sent = this.word.send();
+      const problem = byId("words-problem", HTMLElement);
+      show(problem, !sent);
+      if (!sent) write(problem, say(this.word.text === "" ? "word.empty" : "word.not_sent"));
     });
     byId("words-close", HTMLButtonElement).addEventListener("click", () => words.close());
     const watching = byId("watching-dialog", HTMLDialogElement);
@@ -66,12 +64,8 @@ export class Call {
     const leave = byId("leave-dialog", HTMLDialogElement);
     byId("call-leave", HTMLButtonElement).addEventListener("click", () => leave.showModal());
     leave.addEventListener("close", () => {
-      if (leave.returnValue === "leave") session.send({ type: "leave" });
+      if (leave.returnValue === "leave") session.leave();
       leave.returnValue = "";
-    });
-    byId("call-unlock", HTMLButtonElement).addEventListener("click", () => {
-      show(byId("call-unlock", HTMLElement), false);
-      for (const view of this.views.values()) void view.video.play();
     });
   }
 
@@ -80,9 +74,7 @@ export class Call {
    * @param {MediaStream | null} stream
    */
   setStream(seat, stream) {
-    if (stream) this.streams.set(seat, stream);
-    else this.streams.delete(seat);
-    this.views.get(seat)?.setStream(stream);
+    this.faces.setStream(seat, stream);
   }
 
   /** @param {boolean} mine */
@@ -100,8 +92,8 @@ export class Call {
     let corner = 1;
     for (const person of people) {
       const own = person.seat_id === room.you;
-      const view = this.viewOf(person.seat_id, own);
-      if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
+      const view = this.faces.viewOf(person.seat_id, own);
+      if (own) this.faces.showOwn(view);
       const onStage = person.seat_id === stage?.seat_id;
       const name = own ? say("person.you") : person.name;
       view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, !onStage && !own, room);
@@ -110,11 +102,7 @@ export class Call {
       view.node.style.setProperty("--place", onStage ? "0" : own ? "0" : String(corner));
       if (!onStage && !own) corner += 1;
     }
-    for (const [seat, view] of this.views) {
-      if (people.some((person) => person.seat_id === seat)) continue;
-      view.node.remove();
-      this.views.delete(seat);
-    }
+    this.faces.keepOnly(people);
     byId("call", HTMLElement).classList.toggle("call--many", people.length > FEW);
     drawCount(room.people, byId("watching-count", HTMLElement));
     drawNames(room.people, "watching-names");
@@ -131,39 +119,18 @@ export class Call {
   onStage(people, you) {
     const others = people.filter((person) => person.seat_id !== you);
     return (
-      others.find((person) => person.seat_id === this.chosen) ??
+      others.find((person) => person.seat_id === this.faces.chosen) ??
       others.find((person) => person.role === "host") ??
       others[0]
     );
   }
 
-  /**
-   * @param {string} seat
-   * @param {boolean} own
-   */
-  viewOf(seat, own) {
-    const known = this.views.get(seat);
-    if (known) return known;
-    const unlock = () => show(byId("call-unlock", HTMLElement), true);
-    const view = new PersonView(own, unlock, () => this.pick(seat));
-    this.views.set(seat, view);
-    this.faces.append(view.node);
-    if (!own) view.setStream(this.streams.get(seat) ?? null);
-    return view;
-  }
-
-  /** @param {string} seat */
-  pick(seat) {
-    this.chosen = seat;
-    this.draw();
-  }
-
   drawControls() {
     const { microphoneOn, cameraOn } = this.devices;
-    control("call-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
-    control("call-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
+    drawControl("call-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
+    drawControl("call-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
     const raised = this.session.me?.hand === true;
-    control("call-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
+    drawControl("call-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
   }
 
   /** @param {string} prompt */
@@ -196,7 +163,7 @@ export class Call {
   drawStats(people) {
     const you = this.session.room?.you ?? "";
     this.speakers.take(people);
-    for (const [seat, view] of this.views) view.setSpeaking(this.speakers.loud.has(seat));
+    this.faces.setSpeaking(this.speakers.loud);
     this.getting = gettingOf(people[you]);
     this.drawQuality(this.quality.take(people[you]));
     this.drawLine();
@@ -244,19 +211,4 @@ export class Call {
     show(node, sentence !== "");
     write(byId("line-words", HTMLElement), sentence);
   }
-}
-
-/**
- * @param {string} id
- * @param {string} symbol
- * @param {string} words
- * @param {boolean} pressed
- */
-function control(id, symbol, words, pressed) {
-  const button = byId(id, HTMLButtonElement);
-  const picture = button.querySelector("svg") ?? button.appendChild(icon(symbol));
-  point(picture, symbol);
-  const label = button.querySelector("[data-words]");
-  if (label) write(label, words);
-  button.classList.toggle("control--pressed", pressed);
 }

@@ -1,4 +1,4 @@
-import { listDevices } from "../live/devices.js";
+import { isInsideAnotherApp, listDevices } from "../live/devices.js";
 import { byId, el, show, write } from "../live/dom.js";
 import { showTrack } from "../live/own_devices.js";
 import { allowSound, LevelMeter, ring } from "../live/sound.js";
@@ -93,6 +93,7 @@ export class DeviceCheck {
     else row("check-row-microphone", "info", say("check.microphone_speak"));
     const refused = audioTrouble === "refused" || videoTrouble === "refused";
     show(byId("check-how", HTMLElement), refused);
+    show(byId("check-how-app", HTMLElement), isInsideAnotherApp());
     show(byId("check-again", HTMLElement), !audio || !video);
     const done = byId("check-done", HTMLButtonElement);
     write(done, !audio ? say("check.go_without_sound") : !video ? say("check.go_without_picture") : say("check.go"));

@@ -4,7 +4,7 @@ import { canTakePart, isInsideAnotherApp } from "../live/devices.js";
 import { maybe, show, write } from "../live/dom.js";
 
 const warning = maybe("unsupported");
-if (warning && (!canTakePart() || !navigator.mediaDevices)) {
+if (warning && !canTakePart()) {
   show(warning, true);
   const insecure = !window.isSecureContext;
   const kind = insecure ? "insecure" : isInsideAnotherApp() ? "app" : "old";
@@ -12,12 +12,14 @@ if (warning && (!canTakePart() || !navigator.mediaDevices)) {
 }
 
 const copy = maybe("copy-link");
-copy?.addEventListener("click", () => {
-  navigator.clipboard.writeText(location.href).then(
-    () => write(copy, copy.dataset["done"] ?? ""),
-    // No clipboard in this browser: the address stands beside the button, to be pressed and held.
-    () => write(copy, copy.dataset["byHand"] ?? ""),
-  );
+copy?.addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    write(copy, copy.dataset["done"] ?? "");
+  } catch {
+    // No clipboard in this browser, or not for this page: the address stands beside the button, to be pressed and held.
+    write(copy, copy.dataset["byHand"] ?? "");
+  }
 });
 const address = maybe("own-link");
 if (address) write(address, location.href);

@@ -2,11 +2,12 @@
 
 import { canTakePart, isInsideAnotherApp, stayAwake } from "../live/devices.js";
 import { byId, pageData, show, write } from "../live/dom.js";
+import { sayNews } from "../live/news.js";
 import { OwnDevices } from "../live/own_devices.js";
 import { probe } from "../live/probe.js";
 import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
-import { allowSound, ring } from "../live/sound.js";
+import { allowSoundOnTouch, ring } from "../live/sound.js";
 import { knows, say } from "../live/texts.js";
 import { appendWord } from "../live/words.js";
 import { Call } from "./call.js";
@@ -36,8 +37,9 @@ const devices = new OwnDevices();
 
 /** @type {import("../live/session.js").View} */
 const view = {
-  onRoom(room) {
+  onRoom(room, before) {
     if (room.phase === "ended") return leaveFor(page.after);
+    if (currentStep() === "another_day") return; // on the way out
     const inCall = room.phase === "in_session" && session.me?.admitted === true;
     if (inCall && currentStep() !== "room") {
       const called = currentStep() === "waiting" && waitedSince !== null && Date.now() - waitedSince > 1500;
@@ -46,6 +48,7 @@ const view = {
     if (!inCall && currentStep() !== "waiting") wait();
     waiting.draw();
     call.draw();
+    sayNews(room, before);
     if (recess.draw(inCall ? room.recess : null) && inCall) {
       void ring();
       call.sayLine(say("recess.over"), 8000);
@@ -83,8 +86,8 @@ const view = {
   },
   onClosed(reason) {
     if (reason === "ended" || reason === "host_absent") return leaveFor(page.after);
+    void devices.letGo();
     if (reason === "moved" || reason === "seat_taken") return go("elsewhere");
-    stopDevices();
     if (currentStep() === "another_day") return;
     const key = knows(`closed.${reason}`) ? `closed.${reason}` : "closed.other";
     write(byId("gone-heading", HTMLElement), say(key));
@@ -147,48 +150,45 @@ function wasChecked() {
   }
 }
 
-function stopDevices() {
-  devices.audio?.stop();
-  devices.video?.stop();
-}
-
 /** @param {string} path */
 function leaveFor(path) {
   if (leaving) return;
   leaving = true;
-  stopDevices();
+  void devices.letGo();
   location.assign(path);
 }
 
 function start() {
   show(byId("starting", HTMLElement), false);
   offerReadingAloud();
-  document.addEventListener("pointerdown", allowSound, { once: true });
+  allowSoundOnTouch();
   for (const button of document.querySelectorAll("[data-reload]")) {
     button.addEventListener("click", () => location.reload());
   }
   byId("elsewhere-here", HTMLButtonElement).addEventListener("click", () => {
     wait();
-    session.open(true);
+    void devices.open().then(() => session.open(true));
   });
-  const later = byId("later-dialog", HTMLDialogElement);
-  later.addEventListener("close", () => {
-    if (later.returnValue !== "later") return;
-    later.returnValue = "";
-    session.send({ type: "word", text: say("later.word") });
-    session.send({ type: "leave" });
+  byId("later-form", HTMLFormElement).addEventListener("submit", (event) => {
+    if (!(event.submitter instanceof HTMLButtonElement) || event.submitter.value !== "later") return;
+    const sent = session.send({ type: "word", text: say("later.word") });
+    const problem = byId("later-problem", HTMLElement);
+    show(problem, !sent);
+    write(problem, sent ? "" : say("word.not_sent"));
+    if (!sent) return event.preventDefault();
     go("another_day");
+    session.leave();
   });
   if (!canTakePart()) {
-    show(byId("unsupported-app", HTMLElement), isInsideAnotherApp());
-    show(byId("unsupported-old", HTMLElement), !isInsideAnotherApp());
+    const why = !window.isSecureContext ? "insecure" : isInsideAnotherApp() ? "app" : "old";
+    show(byId(`unsupported-${why}`, HTMLElement), true);
     go("unsupported");
     return;
   }
   const check = new DeviceCheck(devices, begin);
   askConsents(page.consents, () => {
-    if (!wasChecked()) return go("devices");
-    void check.ask().then(begin);
+    go("devices"); // after a reload, too: some browsers ask again, and this is where it is said what to answer
+    if (wasChecked()) void check.ask().then(begin);
   });
 }
 

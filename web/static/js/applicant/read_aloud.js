@@ -9,7 +9,7 @@ export function offerReadingAloud() {
   const voice = () =>
     speechSynthesis.getVoices().find((candidate) => candidate.localService && candidate.lang.startsWith("zh"));
   const offer = () => show(button, voice() !== undefined);
-  speechSynthesis.addEventListener("voiceschanged", offer);
+  speechSynthesis.onvoiceschanged = offer; // not addEventListener, which iOS 15 does not have here
   offer();
   button.addEventListener("click", () => {
     if (speechSynthesis.speaking) {

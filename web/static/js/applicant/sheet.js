@@ -1,5 +1,6 @@
-import { getJson, once, postJson, RequestRefused } from "../live/api.js";
+import { once, postJson } from "../live/api.js";
 import { byId, show, write } from "../live/dom.js";
+import { Newest } from "../live/newest.js";
 import { Pad, typedPicture } from "../live/signature.js";
 import { say } from "../live/texts.js";
 
@@ -20,7 +21,6 @@ import { say } from "../live/texts.js";
  */
 
 const PATH = "/hearing/confirmation";
-const RETRIES_MS = [500, 1500, 4000];
 
 export class ConfirmationSheet {
   constructor() {
@@ -31,7 +31,8 @@ export class ConfirmationSheet {
     /** @type {Pad | null} */
     this.pad = null;
     this.typing = false;
-    this.loading = 0;
+    /** @type {Newest<Confirmation>} */
+    this.newest = new Newest(PATH, (confirmation) => this.take(confirmation), (sentence) => this.complain(sentence));
     // The picture stays visible above the sheet, however tall the sheet is on this screen.
     new ResizeObserver(() => {
       document.body.style.setProperty("--sheet", `${this.node.getBoundingClientRect().height}px`);
@@ -83,21 +84,9 @@ export class ConfirmationSheet {
     });
   }
 
-  /** Fetch where the confirmation stands; a broken line is tried a few times, the next notice tries again anyway. */
-  async load() {
-    this.loading += 1;
-    const turn = this.loading;
-    for (const wait of [...RETRIES_MS, null]) {
-      try {
-        const confirmation = /** @type {Confirmation} */ (await getJson(PATH));
-        if (turn === this.loading) this.take(confirmation);
-        return;
-      } catch (error) {
-        if (!(error instanceof RequestRefused)) throw error;
-        if (wait === null || error.status !== 0) return this.complain(error.message);
-        await new Promise((resolve) => window.setTimeout(resolve, wait));
-      }
-    }
+  /** Fetch where the confirmation stands. */
+  load() {
+    return this.newest.load();
   }
 
   /** @param {Confirmation} confirmation */

@@ -24,6 +24,8 @@ const PATIENCE_MS = 20_000;
 async function request(path, init) {
   /** @type {Response} */
   let response;
+  /** @type {any} */
+  let body = null;
   // Not AbortSignal.timeout: phones of five years ago do not have it.
   const patience = new AbortController();
   const timer = window.setTimeout(() => patience.abort(), PATIENCE_MS);
@@ -34,13 +36,13 @@ async function request(path, init) {
       redirect: "error",
       signal: patience.signal,
     });
+    // An answer that breaks off half-way is no answer either.
+    if ((response.headers.get("content-type") ?? "").includes("json")) body = await response.json();
   } catch {
     throw new RequestRefused("offline", say("api.offline"), 0);
   } finally {
     window.clearTimeout(timer);
   }
-  const kind = response.headers.get("content-type") ?? "";
-  const body = kind.includes("json") ? await response.json() : null;
   if (response.ok && body) return body;
   throw new RequestRefused(body?.refused ?? "unreadable", body?.text ?? say("api.unreadable"), response.status);
 }

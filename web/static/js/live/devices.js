@@ -16,7 +16,8 @@
 
 /** @returns {boolean} whether this browser can take part at all; in-app browsers often cannot */
 export function canTakePart() {
-  return "RTCPeerConnection" in window && "WebSocket" in window && "HTMLDialogElement" in window;
+  const knows = "RTCPeerConnection" in window && "WebSocket" in window && "HTMLDialogElement" in window;
+  return knows && navigator.mediaDevices?.getUserMedia !== undefined;
 }
 
 /** @returns {boolean} whether a chat program's own browser shows this page */

@@ -44,6 +44,8 @@ export class MediaLink {
     this.answering = false;
     /** @type {number | undefined} */
     this.timer = undefined;
+    /** @type {Promise<void>} what is being attached: a sender takes one change at a time */
+    this.attaching = Promise.resolve();
   }
 
   /**
@@ -52,10 +54,10 @@ export class MediaLink {
    * @param {MediaStreamTrack | null} audio
    * @param {MediaStreamTrack | null} video
    */
-  async use(audio, video) {
+  use(audio, video) {
     this.audio = audio;
     this.video = video;
-    await this.attach();
+    return this.attach();
   }
 
   /**
@@ -74,9 +76,9 @@ export class MediaLink {
    *
    * @param {import("./budget.js").Budget} budget
    */
-  async holdTo(budget) {
+  holdTo(budget) {
     this.budget = budget;
-    await this.attach();
+    return this.attach();
   }
 
   /** @returns {Promise<RTCStatsReport | null>} what the browser has counted */
@@ -96,9 +98,29 @@ export class MediaLink {
     if (this.answering) return;
     this.answering = true;
     try {
-      for (let next = this.offers.shift(); next; next = this.offers.shift()) await this.answer(next);
+      for (let next = this.offers.shift(); next; next = this.offers.shift()) await this.tryToAnswer(next);
     } finally {
       this.answering = false;
+    }
+  }
+
+  /**
+   * An offer that the browser does not take is given up with its connection; after a while there is a fresh one.
+   *
+   * @param {OfferMessage} offer
+   */
+  async tryToAnswer(offer) {
+    try {
+      await this.answer(offer);
+    } catch (error) {
+      if (this.identity !== identityOf(offer.sdp)) return; // closed meanwhile
+      console.warn("an offer could not be answered", error);
+      this.connection?.close();
+      this.connection = null;
+      this.identity = "";
+      this.listener.onLink("connecting");
+      window.clearTimeout(this.timer);
+      this.timer = window.setTimeout(() => this.listener.onLink("broken"), PATIENCE_MS);
     }
   }
 
@@ -159,9 +181,26 @@ export class MediaLink {
   }
 
   /** Put our tracks on the lines that the server gave us. */
-  async attach() {
-    if (!this.connection) return;
-    for (const transceiver of this.connection.getTransceivers()) {
+  attach() {
+    const done = this.attaching.then(() => this.attachNow());
+    this.attaching = done.catch(() => {}); // whoever asked hears of it; the next one has its turn all the same
+    return done;
+  }
+
+  async attachNow() {
+    const { connection } = this;
+    if (!connection) return;
+    try {
+      await this.attachTo(connection);
+    } catch (error) {
+      // A connection that was closed meanwhile takes nothing any more.
+      if (connection.signalingState !== "closed") throw error;
+    }
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  async attachTo(connection) {
+    for (const transceiver of connection.getTransceivers()) {
       if (transceiver.mid === null || transceiver.direction === "stopped") continue;
       if (this.seatOfMid[transceiver.mid] !== this.you) continue;
       const kind = transceiver.receiver.track.kind;

@@ -3,6 +3,9 @@ import { openCamera, openDevices, openMicrophone, rememberChoice, rememberedChoi
 /**
  * This page's own microphone and camera: which track is live, whether it is switched on, and what is wrong with it.
  *
+ * They are opened one after the other, however quickly people click: a track that nobody holds would keep the camera's
+ * light burning.
+ *
  * @typedef {import("./protocol.js").DeviceState} DeviceState
  * @typedef {import("./devices.js").DeviceTrouble} DeviceTrouble
  */
@@ -23,6 +26,14 @@ export class OwnDevices {
     this.choice = rememberedChoice();
     /** @type {Set<() => void>} */
     this.listeners = new Set();
+    this.wanted = false;
+    /** @type {Promise<void>} what is being opened */
+    this.opening = Promise.resolve();
+    // Plugged in again, or given back by a telephone call while the phone lay in another app.
+    navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.revive());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") void this.revive();
+    });
   }
 
   /** @param {() => void} listener */
@@ -31,11 +42,38 @@ export class OwnDevices {
   }
 
   /** Open both, as they were chosen. */
-  async open() {
-    const opened = await openDevices(this.choice);
-    this.adoptAudio(opened.audio, opened.audioTrouble);
-    this.adoptVideo(opened.video, opened.videoTrouble);
-    this.changed();
+  open() {
+    this.wanted = true;
+    return this.next(async () => {
+      this.stop();
+      const opened = await openDevices(this.choice);
+      this.adoptAudio(opened.audio, opened.audioTrouble);
+      this.adoptVideo(opened.video, opened.videoTrouble);
+    });
+  }
+
+  /** Let both go, light out, until they are opened again. */
+  letGo() {
+    this.wanted = false;
+    return this.next(async () => this.stop());
+  }
+
+  /** Open again what went away by itself; whoever refused it is not asked again. */
+  async revive() {
+    await this.opening;
+    if (!this.microphoneGone && !this.cameraGone) return;
+    await this.next(async () => {
+      if (this.microphoneGone) await this.openAudio();
+      if (this.cameraGone) await this.openVideo();
+    });
+  }
+
+  get microphoneGone() {
+    return this.wanted && this.microphoneOn && wentAway(this.audio, this.audioTrouble);
+  }
+
+  get cameraGone() {
+    return this.wanted && this.cameraOn && wentAway(this.video, this.videoTrouble);
   }
 
   /**
@@ -43,31 +81,23 @@ export class OwnDevices {
    *
    * @param {import("./devices.js").Choice} choice
    */
-  async choose(choice) {
+  choose(choice) {
     this.choice = { ...this.choice, ...choice };
     rememberChoice(this.choice);
-    if (choice.microphone !== undefined) {
-      this.audio?.stop();
-      const { track, trouble } = await openMicrophone(this.choice);
-      this.adoptAudio(track, trouble);
-    }
-    if (choice.camera !== undefined) {
-      this.video?.stop();
-      const { track, trouble } = await openCamera(this.choice);
-      this.adoptVideo(track, trouble);
-    }
-    this.changed();
+    return this.next(async () => {
+      if (choice.microphone !== undefined) await this.openAudio();
+      if (choice.camera !== undefined && this.cameraOn) await this.openVideo();
+    });
   }
 
   /** @param {boolean} on */
-  async switchMicrophone(on) {
+  switchMicrophone(on) {
     this.microphoneOn = on;
-    if (on && !this.audio) {
-      const { track, trouble } = await openMicrophone(this.choice);
-      this.adoptAudio(track, trouble);
-    }
     if (this.audio) this.audio.enabled = on && !this.hushed;
     this.changed();
+    return this.next(async () => {
+      if (this.microphoneOn && !this.audio) await this.openAudio();
+    });
   }
 
   /** @param {boolean} hushed */
@@ -81,17 +111,49 @@ export class OwnDevices {
    *
    * @param {boolean} on
    */
-  async switchCamera(on) {
+  switchCamera(on) {
     this.cameraOn = on;
-    if (on) {
-      const { track, trouble } = await openCamera(this.choice);
-      this.adoptVideo(track, trouble);
-    } else {
-      this.video?.stop();
-      this.video = null;
-      this.videoTrouble = null;
-    }
+    if (!on) this.stopVideo();
     this.changed();
+    return this.next(async () => {
+      if (!this.cameraOn) this.stopVideo();
+      else if (!this.video) await this.openVideo();
+    });
+  }
+
+  async openAudio() {
+    this.audio?.stop();
+    const { track, trouble } = await openMicrophone(this.choice);
+    this.adoptAudio(track, trouble);
+  }
+
+  async openVideo() {
+    this.video?.stop();
+    const { track, trouble } = await openCamera(this.choice);
+    this.adoptVideo(track, trouble);
+  }
+
+  stop() {
+    this.audio?.stop();
+    this.audio = null;
+    this.stopVideo();
+  }
+
+  stopVideo() {
+    this.video?.stop();
+    this.video = null;
+    this.videoTrouble = null;
+  }
+
+  /**
+   * Do something to the devices once what is under way is done, and tell.
+   *
+   * @param {() => Promise<void>} act
+   */
+  next(act) {
+    const done = this.opening.then(act).then(() => this.changed());
+    this.opening = done.catch(() => {}); // whoever asked hears of it; the next one has its turn all the same
+    return done;
   }
 
   /** @returns {{microphone: DeviceState, camera: DeviceState}} what the room is told */
@@ -124,8 +186,9 @@ export class OwnDevices {
    * @param {DeviceTrouble | null} trouble
    */
   adoptVideo(track, trouble) {
-    this.video = track;
+    this.video = this.cameraOn ? track : null;
     this.videoTrouble = trouble;
+    if (!this.cameraOn) track?.stop(); // switched off while it was opened
     track?.addEventListener("ended", () => {
       if (this.video !== track) return;
       this.adoptVideo(null, "missing");
@@ -136,6 +199,17 @@ export class OwnDevices {
   changed() {
     for (const listener of this.listeners) listener();
   }
+}
+
+/**
+ * Whether a device is not there that may be there again: pulled out, or taken by another program. After a telephone call
+ * iPhones leave a track that is muted for good.
+ *
+ * @param {MediaStreamTrack | null} track
+ * @param {DeviceTrouble | null} trouble
+ */
+function wentAway(track, trouble) {
+  return track ? track.readyState === "ended" || track.muted : trouble === "missing" || trouble === "busy";
 }
 
 /**

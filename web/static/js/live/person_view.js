@@ -1,5 +1,5 @@
 import { el, icon, point, show, write } from "./dom.js";
-import { play } from "./playing.js";
+import { keepPlaying, play } from "./playing.js";
 import { showTrack } from "./own_devices.js";
 import { BARS } from "./quality.js";
 import { say } from "./texts.js";
@@ -22,6 +22,7 @@ export class PersonView {
     this.video = el("video", { playsinline: true, autoplay: true, tabindex: "-1" });
     this.video.muted = isSelf;
     this.video.disablePictureInPicture = true;
+    this.video.addEventListener("pause", () => document.visibilityState === "visible" && this.goOn());
     this.name = el("span", { class: "person__name" });
     this.title = el("span", { class: "person__title" });
     this.silent = icon("mic-off", "icon person__silent");
@@ -42,6 +43,11 @@ export class PersonView {
   /** @param {MediaStream | null} stream */
   setStream(stream) {
     play(this.video, stream, this.onNeedsTouch);
+  }
+
+  /** Play on, if the browser stopped it. */
+  goOn() {
+    keepPlaying(this.video, this.onNeedsTouch);
   }
 
   /** @param {import("./quality.js").Quality} quality  of this person's line */

@@ -77,6 +77,10 @@ export class LiveSession {
     );
     devices.onChange(() => this.useDevices());
     window.setInterval(() => void this.tellFreezes(), FREEZES_EVERY_MS);
+    // A page that the browser had put aside and brings back has lost its line and its devices, and perhaps the hearing.
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) location.reload();
+    });
   }
 
   /** @param {boolean} [takeover] */
@@ -88,6 +92,11 @@ export class LiveSession {
   /** @param {import("./protocol.js").ClientMessage} message */
   send(message) {
     return this.connection.send(message);
+  }
+
+  /** Leave; the seat is kept. */
+  leave() {
+    this.connection.leave();
   }
 
   /** @returns {Person | null} */

@@ -19,6 +19,10 @@ const DELAYS_MS = [0, 500, 1000, 1500, 2000];
 const SILENT_TICKS = 8;
 const SUSPECT_TICKS = 2;
 const PROBE_AFTER = 2;
+/** A door that does not open for so long is knocked at again. */
+const KNOCK_TICKS = 10;
+/** A phone that slept for so long may have missed that the server gave its line up. */
+const ASLEEP_MS = 15_000;
 
 export class RoomConnection {
   /**
@@ -40,14 +44,18 @@ export class RoomConnection {
     this.lostAt = null;
     this.everOpen = false;
     this.over = false;
+    this.leaving = false;
     this.silentTicks = 0;
+    this.tickedAt = Date.now();
     /** @type {number | undefined} */
     this.timer = undefined;
     this.speaksEverySecond = false;
     window.addEventListener("online", () => this.hurry());
     window.addEventListener("offline", () => this.drop());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.hurry();
+      if (document.visibilityState !== "visible") return;
+      this.watch();
+      this.hurry();
     });
     window.setInterval(() => this.watch(), 1000);
   }
@@ -64,6 +72,12 @@ export class RoomConnection {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
+  }
+
+  /** Leave for good, also when nobody can be told: the seat is kept, and whoever left is not brought back. */
+  leave() {
+    this.leaving = true;
+    if (!this.send({ type: "leave" })) this.finish("left");
   }
 
   /** The media changed networks, so a socket that is silent already is the old network's: do not wait for it. */
@@ -127,6 +141,7 @@ export class RoomConnection {
 
   lose() {
     this.socket = null;
+    if (this.leaving) return this.finish("left");
     if (this.lostAt === null) {
       this.lostAt = Date.now();
       this.listener.onLost();
@@ -153,14 +168,25 @@ export class RoomConnection {
   }
 
   watch() {
-    if (!this.socket || !this.speaksEverySecond) return;
+    const slept = Date.now() - this.tickedAt > ASLEEP_MS && document.visibilityState === "visible";
+    this.tickedAt = Date.now();
+    if (!this.socket) return;
     this.silentTicks += 1;
-    if (this.silentTicks > SILENT_TICKS) this.drop();
+    if (this.socket.readyState === WebSocket.CONNECTING) {
+      if (this.silentTicks > KNOCK_TICKS) this.drop();
+    } else if (this.speaksEverySecond) {
+      // After sleep a moment is enough to hear whether it still speaks.
+      if (slept) this.silentTicks = SILENT_TICKS - SUSPECT_TICKS;
+      if (this.silentTicks > SILENT_TICKS) this.drop();
+    } else if (slept) {
+      this.drop();
+    }
   }
 
   /** @param {string} reason */
   finish(reason) {
     this.over = true;
+    this.leaving = false;
     this.socket = null;
     this.lostAt = null;
     this.everOpen = false;

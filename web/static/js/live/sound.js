@@ -7,13 +7,19 @@ let context = null;
 function shared() {
   if (!("AudioContext" in window)) return null;
   context ??= new AudioContext();
-  if (context.state === "suspended") void context.resume();
+  // Also after a telephone call, when iPhones call it interrupted. Refused before the first touch: the next one asks again.
+  if (context.state !== "running") context.resume().catch(() => {});
   return context;
 }
 
-/** Browsers let a page sound only after a touch: call this from one, so that the bell may ring later. */
+/** Browsers let a page sound only after a touch or a key: call this from one, so that the bell may ring later. */
 export function allowSound() {
   shared();
+}
+
+/** Let every touch and key do so. A touch counts when it ends, which is when it clicks. */
+export function allowSoundOnTouch() {
+  for (const kind of ["click", "keydown"]) document.addEventListener(kind, allowSound, { capture: true });
 }
 
 /**
@@ -62,6 +68,8 @@ export class LevelMeter {
     /** @type {AnalyserNode | null} */
     this.analyser = null;
     this.heard = false;
+    /** @type {MediaStreamTrack | null} */
+    this.track = null;
     /** Called once, when something was heard for the first time. */
     this.onHeard = () => {};
     window.setInterval(() => this.draw(), 100);
@@ -69,6 +77,8 @@ export class LevelMeter {
 
   /** @param {MediaStreamTrack | null} track */
   listen(track) {
+    if (track === this.track) return;
+    this.track = track;
     this.source?.disconnect();
     this.source = null;
     this.analyser = null;
@@ -82,6 +92,7 @@ export class LevelMeter {
   }
 
   draw() {
+    if (this.bars.offsetParent === null) return; // nobody sees it
     const steps = this.bars.children;
     const lit = Math.round(this.level() * steps.length);
     for (const [i, bar] of [...steps].entries()) bar.classList.toggle("lit", i < lit);

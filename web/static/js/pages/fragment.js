@@ -10,7 +10,8 @@ function keepFresh(element) {
     if (!element.querySelector("[data-busy]")) return;
     if (!document.hidden) {
       const answer = await fetch(path).catch(() => null);
-      if (answer?.ok) {
+      // Sent elsewhere, e.g. to sign in again: that page is not a part of this one.
+      if (answer?.ok && !answer.redirected) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         element.replaceChildren(...fresh.body.childNodes);
       }

@@ -82,6 +82,17 @@ function startPlayer(root) {
     }
   };
 
+  /** One person's file breaks off: that is said in its place, and the others play on. */
+  const sayBroken = () => {
+    for (const video of videos) {
+      const words = video.parentElement?.querySelector("[data-broken]");
+      if (words instanceof HTMLElement) words.hidden = !video.error;
+    }
+    if (whole().length > 0) return;
+    setPlaying(false);
+    button.disabled = true;
+  };
+
   /** @param {DOMException} why */
   const refused = (why) => {
     if (why.name === "NotAllowedError") setPlaying(false); // the browser wants a click first
@@ -141,10 +152,12 @@ function startPlayer(root) {
     });
   }
 
+  for (const video of videos) video.addEventListener("error", sayBroken);
   const wanted = Number(new URLSearchParams(location.search).get("at_ms"));
   Promise.all(videos.map(haveLength)).then(() => {
     seek(wanted > 0 ? wanted / 1000 : 0);
     button.disabled = false;
+    sayBroken();
     holdTogether();
   });
 }
@@ -162,7 +175,7 @@ function holds(card, seconds) {
 
 /** @param {HTMLVideoElement} video */
 function haveLength(video) {
-  if (video.readyState >= HTMLMediaElement.HAVE_METADATA) return Promise.resolve();
+  if (video.error || video.readyState >= HTMLMediaElement.HAVE_METADATA) return Promise.resolve();
   return new Promise((resolve) => {
     video.addEventListener("loadedmetadata", () => resolve(undefined), { once: true });
     video.addEventListener("error", () => resolve(undefined), { once: true });

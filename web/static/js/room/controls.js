@@ -1,5 +1,6 @@
 import { once, postJson } from "../live/api.js";
-import { byId, isWriting, point, show, write } from "../live/dom.js";
+import { drawControl } from "../live/control.js";
+import { byId, isWriting, show, write } from "../live/dom.js";
 import { say } from "../live/texts.js";
 
 /**
@@ -37,12 +38,12 @@ export class Controls {
     const { session, devices } = this;
     this.control("control-mute", () => void devices.switchMicrophone(!devices.microphoneOn));
     this.control("control-camera", () => void devices.switchCamera(!devices.cameraOn));
-    this.control("control-hand", () => void session.send({ type: "hand", raised: session.me?.hand !== true }));
+    this.control("control-hand", () => this.ask({ type: "hand", raised: session.me?.hand !== true }));
     this.control("control-prompt", () => this.openPrompt());
     this.control("control-mark", () => this.openMark());
     this.control("control-devices", () => this.deviceDialog?.open());
-    this.confirm("control-leave", "leave-dialog", "leave", () => void session.send({ type: "leave" }));
-    this.confirm("control-end", "end-dialog", "end", () => void session.send({ type: "end" }));
+    this.confirm("control-leave", "leave-dialog", "leave", () => session.leave());
+    this.confirm("control-end", "end-dialog", "end", () => this.ask({ type: "end" }));
     this.wirePrompt();
     this.wireMark();
     this.wireRecess();
@@ -65,9 +66,14 @@ export class Controls {
     });
   }
 
-  /** @param {import("../live/protocol.js").ClientMessage} message */
+  /**
+   * @param {import("../live/protocol.js").ClientMessage} message
+   * @returns {boolean} whether it went; if not, it is said
+   */
   ask(message) {
-    if (!this.session.send(message)) this.tell(say("line.not_sent"), "careful");
+    const sent = this.session.send(message);
+    if (!sent) this.tell(say("line.not_sent"), "careful");
+    return sent;
   }
 
   /**
@@ -146,7 +152,7 @@ export class Controls {
 
   /** @param {string} text */
   showPrompt(text) {
-    if (!this.session.send({ type: "prompt", text: text.slice(0, 200) })) this.tell(say("line.not_sent"), "careful");
+    this.ask({ type: "prompt", text: text.slice(0, 200) });
   }
 
   /** @param {KeyboardEvent} event */
@@ -169,15 +175,15 @@ export class Controls {
   draw() {
     const { microphoneOn, cameraOn } = this.devices;
     if (!this.deviceDialog) return;
-    control("control-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
-    control("control-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
+    drawControl("control-mute", microphoneOn ? "mic" : "mic-off", say(microphoneOn ? "call.mute" : "call.unmute"), !microphoneOn);
+    drawControl("control-camera", cameraOn ? "camera" : "camera-off", say(cameraOn ? "call.camera_off" : "call.camera_on"), !cameraOn);
     const raised = this.session.me?.hand === true;
     if (document.getElementById("control-hand")) {
-      control("control-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
+      drawControl("control-hand", "hand", say(raised ? "call.lower_hand" : "call.raise_hand"), raised);
     }
     if (document.getElementById("control-recess")) {
       const rests = this.session.room?.recess != null;
-      control("control-recess", rests ? "play" : "pause", say(rests ? "call.resume" : "call.pause"), rests);
+      drawControl("control-recess", rests ? "play" : "pause", say(rests ? "call.resume" : "call.pause"), rests);
       byId("control-recess", HTMLButtonElement).disabled = this.session.room?.phase !== "in_session";
     }
     const prompt = this.session.room?.prompt ?? "";
@@ -186,19 +192,4 @@ export class Controls {
     show(shown, prompt !== "");
     write(byId("prompt-shown-words", HTMLElement), prompt);
   }
-}
-
-/**
- * @param {string} id
- * @param {string} symbol
- * @param {string} words
- * @param {boolean} pressed
- */
-function control(id, symbol, words, pressed) {
-  const button = byId(id, HTMLButtonElement);
-  const picture = button.querySelector("svg");
-  if (picture) point(picture, symbol);
-  const label = button.querySelector("[data-words]");
-  if (label) write(label, words);
-  button.classList.toggle("control--pressed", pressed);
 }

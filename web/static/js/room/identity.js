@@ -1,5 +1,6 @@
-import { getJson, once, postJson, RequestRefused } from "../live/api.js";
+import { once, postJson } from "../live/api.js";
 import { byId, el, icon, show, write } from "../live/dom.js";
+import { Newest } from "../live/newest.js";
 import { clockText, say } from "../live/texts.js";
 
 /**
@@ -49,7 +50,8 @@ export class Identity {
     this.shown = null;
     /** @type {string | null} */
     this.chosen = null;
-    this.loading = 0;
+    /** @type {Newest<Verification>} */
+    this.newest = new Newest(`${base}/verification`, (shown) => this.take(shown), complain);
     this.drawnStills = "";
     this.wire();
   }
@@ -98,18 +100,14 @@ export class Identity {
     button.addEventListener("click", () => void once(button, act, this.complain).then(() => this.draw()));
   }
 
-  async load() {
-    this.loading += 1;
-    const turn = this.loading;
-    try {
-      const shown = /** @type {Verification} */ (await getJson(`${this.base}/verification`));
-      if (turn !== this.loading) return;
-      this.shown = shown;
-      this.draw();
-    } catch (error) {
-      if (!(error instanceof RequestRefused)) throw error;
-      if (error.status !== 0) this.complain(error.message);
-    }
+  load() {
+    return this.newest.load();
+  }
+
+  /** @param {Verification} shown */
+  take(shown) {
+    this.shown = shown;
+    this.draw();
   }
 
   /** @returns {Check | null} the step at hand: the one picked, else the first not yet passed */

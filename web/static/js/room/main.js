@@ -3,12 +3,13 @@
 import { once, postJson } from "../live/api.js";
 import { stayAwake } from "../live/devices.js";
 import { byId, maybe, pageData, show, write } from "../live/dom.js";
+import { sayNews } from "../live/news.js";
 import { OwnDevices } from "../live/own_devices.js";
 import { probe } from "../live/probe.js";
 import { gettingOf } from "../live/quality.js";
 import { RecessCard } from "../live/recess.js";
 import { LiveSession } from "../live/session.js";
-import { allowSound, ring } from "../live/sound.js";
+import { allowSoundOnTouch, ring } from "../live/sound.js";
 import { clockText, knows, say, timeOfDay } from "../live/texts.js";
 import { WordField, appendWord } from "../live/words.js";
 import { RecordingAlarm } from "./alarm.js";
@@ -31,6 +32,9 @@ import { WaitingList } from "./waiting_list.js";
  * @property {string} after          where to go when the hearing is over
  * @property {RTCConfiguration} ice
  */
+
+/** Devices that take longer wait for an answer in the browser's own dialogue. */
+const ASKS_MS = 2000;
 
 const page = /** @type {Page} */ (pageData("page"));
 const base = `/sessions/${page.session_id}`;
@@ -60,6 +64,7 @@ const view = {
     }
     if (before && (before.recess === null) !== (room.recess === null)) loadWork();
     alarm.draw();
+    sayNews(room, before);
     drawLine();
     drawTop();
     if (before?.phase !== room.phase && room.phase === "in_session") {
@@ -117,6 +122,7 @@ const view = {
     write(here, say(reason === "left" ? "closed.come_back" : "closed.here"));
     show(here, reason !== "signed_out" && reason !== "not_admitted");
     byId("closed-dialog", HTMLDialogElement).showModal();
+    void devices.letGo();
   },
   onLink(state) {
     mediaBroken = state !== "connected";
@@ -128,8 +134,8 @@ const session = new LiveSession(`/ws/hearings/${page.session_id}?as=staff`, devi
 const wordField = maybe("words-text");
 const written = wordField instanceof HTMLInputElement ? new WordField(session, wordField) : null;
 const stage = new Stage(session, devices);
-const recess = new RecessCard(() => void session.send({ type: "resume" }));
-const waiting = new WaitingList(session);
+const recess = new RecessCard(() => void controls.ask({ type: "resume" }));
+const waiting = new WaitingList(session, (message) => controls.ask(message));
 const deviceDialog = page.watches ? null : new DeviceDialog(devices);
 const controls = new Controls(session, devices, deviceDialog, base, tell);
 const alarm = new RecordingAlarm(session, page.is_host, tell);
@@ -174,7 +180,7 @@ function sayLine(sentence, ms = 0) {
 function drawLine() {
   const awaited = session.room?.recess ? null : session.room?.host_awaited;
   const without = awaited ? say("line.host_awaited", { at: timeOfDay(awaited.ends_at) }) : "";
-  const sentence = lineSentence || without || (mediaBroken ? say("line.media_lost") : getting === "sound" ? say("line.sound_alone") : "");
+  const sentence = lineSentence || without || (mediaBroken ? say("line.media_lost") : session.me?.muted ? say("call.muted_by_host") : getting === "sound" ? say("line.sound_alone") : "");
   show(byId("line", HTMLElement), sentence !== "");
   write(byId("line-words", HTMLElement), sentence);
 }
@@ -209,10 +215,20 @@ function drawTop() {
   write(saved, safe ? say("top.saved") : say("top.saved_until", { at: clockText(session.clock.savedMs, true) }));
 }
 
+/** @param {boolean} takeover */
+function comeIn(takeover) {
+  if (page.watches) return session.open(takeover);
+  const asks = window.setTimeout(() => write(byId("stage-note-words", HTMLElement), say("devices.asks")), ASKS_MS);
+  void devices.open().then(() => {
+    window.clearTimeout(asks);
+    session.open(takeover);
+  });
+}
+
 function wire() {
   window.setInterval(drawTop, 250);
-  document.addEventListener("pointerdown", allowSound, { once: true });
-  controls.keys.set("R", () => maybe("alarm-act")?.checkVisibility() && alarm.act());
+  allowSoundOnTouch();
+  controls.keys.set("R", () => alarm.trouble && alarm.act());
   if (identity) controls.keys.set("Space", () => identity.pressStill());
   byId("watching-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
   byId("waiting-count", HTMLButtonElement).addEventListener("click", () => openTab("waiting"));
@@ -226,7 +242,7 @@ function wire() {
   });
   byId("closed-here", HTMLButtonElement).addEventListener("click", () => {
     byId("closed-dialog", HTMLDialogElement).close();
-    session.open(true);
+    comeIn(true);
   });
   byId("closed-dialog", HTMLDialogElement).addEventListener("cancel", (event) => event.preventDefault());
   for (const button of document.querySelectorAll("[data-simulate]")) {
@@ -242,5 +258,4 @@ function wire() {
 wire();
 void stayAwake();
 loadWork();
-if (page.watches) session.open();
-else void devices.open().then(() => session.open());
+comeIn(false);

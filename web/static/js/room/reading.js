@@ -1,5 +1,6 @@
-import { getJson, once, postJson, RequestRefused } from "../live/api.js";
+import { once, postJson } from "../live/api.js";
 import { byId, show, write } from "../live/dom.js";
+import { Newest } from "../live/newest.js";
 import { clockText, say } from "../live/texts.js";
 
 /**
@@ -26,12 +27,12 @@ export class ReadingPanel {
    * @param {(sentence: string) => void} complain
    */
   constructor(base, mayAct, complain) {
-    this.base = base;
     this.mayAct = mayAct;
     this.complain = complain;
     /** @type {Reading | null} */
     this.shown = null;
-    this.loading = 0;
+    /** @type {Newest<Reading>} */
+    this.newest = new Newest(`${base}/reading`, (shown) => this.take(shown), complain);
     const ask = byId("reading-ask", HTMLButtonElement);
     ask.addEventListener("click", () => {
       const act = async () => {
@@ -42,19 +43,14 @@ export class ReadingPanel {
     });
   }
 
-  /** @returns {Promise<void>} */
-  async load() {
-    this.loading += 1;
-    const turn = this.loading;
-    try {
-      const shown = /** @type {Reading} */ (await getJson(`${this.base}/reading`));
-      if (turn !== this.loading) return;
-      this.shown = shown;
-      this.draw();
-    } catch (error) {
-      if (!(error instanceof RequestRefused)) throw error;
-      if (error.status !== 0) this.complain(error.message);
-    }
+  load() {
+    return this.newest.load();
+  }
+
+  /** @param {Reading} shown */
+  take(shown) {
+    this.shown = shown;
+    this.draw();
   }
 
   draw() {

@@ -1,5 +1,5 @@
 import { byId, show, write } from "../live/dom.js";
-import { PersonView } from "../live/person_view.js";
+import { Faces } from "../live/faces.js";
 import { SteadyQuality, gettingOf } from "../live/quality.js";
 import { Speakers } from "../live/speakers.js";
 import { say } from "../live/texts.js";
@@ -22,22 +22,12 @@ export class Stage {
   constructor(session, devices) {
     this.session = session;
     this.devices = devices;
-    this.faces = byId("faces", HTMLElement);
-    /** @type {Map<string, PersonView>} */
-    this.views = new Map();
-    /** @type {Map<string, MediaStream>} */
-    this.streams = new Map();
+    this.faces = new Faces(devices, "unlock", () => this.draw());
     /** @type {Map<string, SteadyQuality>} */
     this.qualities = new Map();
     /** @type {Record<string, import("../live/protocol.js").Measured>} */
     this.stats = {};
     this.speakers = new Speakers();
-    /** @type {string | null} */
-    this.chosen = null;
-    byId("unlock", HTMLButtonElement).addEventListener("click", () => {
-      show(byId("unlock", HTMLElement), false);
-      for (const view of this.views.values()) void view.video.play();
-    });
     devices.onChange(() => this.draw());
   }
 
@@ -46,9 +36,7 @@ export class Stage {
    * @param {MediaStream | null} stream
    */
   setStream(seat, stream) {
-    if (stream) this.streams.set(seat, stream);
-    else this.streams.delete(seat);
-    this.views.get(seat)?.setStream(stream);
+    this.faces.setStream(seat, stream);
   }
 
   /** @returns {Person | null} whose face is large */
@@ -59,7 +47,7 @@ export class Stage {
     const follows = ["joint", "helper", "observer"].includes(this.session.me?.role ?? "");
     const speaker = follows ? seen.find((person) => person.seat_id === this.speakers.steady) : undefined;
     return (
-      seen.find((person) => person.seat_id === this.chosen) ??
+      seen.find((person) => person.seat_id === this.faces.chosen) ??
       (speaker?.present && speaker.seat_id !== room.you ? speaker : null) ??
       seen.find((person) => person.role === "applicant") ??
       seen.find((person) => person.seat_id !== room.you) ??
@@ -89,20 +77,16 @@ export class Stage {
     const large = this.large;
     for (const person of seen) {
       const own = person.seat_id === room.you;
-      const view = this.viewOf(person.seat_id, own);
-      if (own) view.setOwnTrack(this.devices.cameraOn ? this.devices.video : null);
+      const view = this.faces.viewOf(person.seat_id, own);
+      if (own) this.faces.showOwn(view);
       const name = own ? say("person.you_as", { role: say(`role.${person.role}`) }) : person.name;
       const small = person.seat_id !== large?.seat_id;
       view.draw(own ? { ...person, ...this.devices.states() } : person, name, own ? "" : person.title, small, room);
       view.node.classList.toggle("person--stage", person.seat_id === large?.seat_id);
       view.node.classList.toggle("person--tile", person.seat_id !== large?.seat_id);
     }
-    for (const [seat, view] of this.views) {
-      if (seen.some((person) => person.seat_id === seat)) continue;
-      view.node.remove();
-      this.views.delete(seat);
-    }
-    this.faces.classList.toggle("faces--many", seen.length > FEW);
+    this.faces.keepOnly(seen);
+    this.faces.node.classList.toggle("faces--many", seen.length > FEW);
     this.drawWaiting(seen);
     this.drawQuality();
   }
@@ -117,9 +101,9 @@ export class Stage {
     const applicant = room?.people.find((person) => person.role === "applicant");
     const empty = !seen.some((person) => person.role === "applicant");
     show(byId("stage-note", HTMLElement), empty);
-    this.faces.classList.toggle("faces--waiting", empty);
+    this.faces.node.classList.toggle("faces--waiting", empty);
     if (!empty || !room) return;
-    for (const view of this.views.values()) {
+    for (const view of this.faces.views.values()) {
       view.node.classList.remove("person--stage");
       view.node.classList.add("person--tile");
     }
@@ -134,39 +118,19 @@ export class Stage {
     if (simulate) show(simulate, applicant?.present !== true);
   }
 
-  /**
-   * @param {string} seat
-   * @param {boolean} own
-   */
-  viewOf(seat, own) {
-    const known = this.views.get(seat);
-    if (known) return known;
-    const unlock = () => show(byId("unlock", HTMLElement), true);
-    const view = new PersonView(own, unlock, () => this.pick(seat));
-    this.views.set(seat, view);
-    this.faces.append(view.node);
-    if (!own) view.setStream(this.streams.get(seat) ?? null);
-    return view;
-  }
-
-  /** @param {string} seat */
-  pick(seat) {
-    this.chosen = seat;
-    this.draw();
-  }
-
   /** @param {Record<string, import("../live/protocol.js").Measured>} people */
   setStats(people) {
     this.stats = people;
     const before = this.large?.seat_id;
     this.speakers.take(people);
-    for (const [seat, view] of this.views) view.setSpeaking(this.speakers.loud.has(seat));
+    this.faces.setSpeaking(this.speakers.loud);
     if (this.large?.seat_id !== before) this.draw();
     for (const [seat, measured] of Object.entries(people)) {
       const quality = this.qualities.get(seat) ?? new SteadyQuality();
       this.qualities.set(seat, quality);
-      this.views.get(seat)?.setLine(quality.take(measured));
-      this.views.get(seat)?.setGetting(gettingOf(measured));
+      const view = this.faces.views.get(seat);
+      view?.setLine(quality.take(measured));
+      view?.setGetting(gettingOf(measured));
     }
     this.drawQuality();
   }

@@ -9,9 +9,13 @@ import { drawCount } from "../live/watchers.js";
  * @typedef {import("../live/protocol.js").Person} Person
  */
 export class WaitingList {
-  /** @param {LiveSession} session */
-  constructor(session) {
+  /**
+   * @param {LiveSession} session
+   * @param {(message: import("../live/protocol.js").ClientMessage) => boolean} ask  sends, or says that it did not go
+   */
+  constructor(session, ask) {
     this.session = session;
+    this.ask = ask;
     this.drawn = "";
     /** @type {Set<string>} seats that were let in by a click which the room has not yet answered */
     this.asked = new Set();
@@ -29,7 +33,7 @@ export class WaitingList {
    */
   admit(seat) {
     if (this.asked.has(seat)) return;
-    if (this.session.send({ type: "admit", seat_id: seat })) this.asked.add(seat);
+    if (this.ask({ type: "admit", seat_id: seat })) this.asked.add(seat);
   }
 
   forget() {
@@ -80,16 +84,16 @@ export class WaitingList {
     if (!person.admitted && person.role !== "host") {
       const admit = el("button", { class: "button button--main", type: "button", disabled: !person.present }, say("guest.admit"));
       admit.addEventListener("click", () => {
-        admit.disabled = true;
         this.admit(person.seat_id);
+        admit.disabled = this.asked.has(person.seat_id);
       });
       row.append(admit);
     } else if (person.admitted && person.present) {
       row.append(this.act(person.muted ? "guest.unmute" : "guest.mute", () => {
-        this.session.send({ type: "mute", seat_id: person.seat_id, muted: !person.muted });
+        this.ask({ type: "mute", seat_id: person.seat_id, muted: !person.muted });
       }));
       if (person.role === "applicant") {
-        row.append(this.act("guest.send_back", () => this.session.send({ type: "send_back", seat_id: person.seat_id })));
+        row.append(this.act("guest.send_back", () => this.ask({ type: "send_back", seat_id: person.seat_id })));
       }
     }
     return row;
