@@ -20,7 +20,8 @@ from tests.browser.server import ROOT, free_port
 from web.certificates import ensure_certificate
 
 SECRET = "the secret that coturn and the server share"
-START_S = 20.0
+START_S = 60.0
+TRANSPORTS = ("udp", "tcp", "tls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,15 @@ class Coturn:
     log: Path
 
     def url(self, transport: str) -> str:
-        """Return where to reach it by `udp`, `tcp` or `tls`."""
+        """Return where to reach it by one of the transports."""
         if transport == "tls":
             return f"turns:{self.address}:{self.tls_port}?transport=tcp"
         return f"turn:{self.address}:{self.port}?transport={transport}"
 
-    def environment(self, transport: str) -> dict[str, str]:
-        """Return the settings of a server whose pages may use this way and no other."""
+    def environment(self) -> dict[str, str]:
+        """Return the settings of a server whose pages may use this relay and no other way."""
         return {
-            "JIEFANG_TURN_URLS": json.dumps([self.url(transport)]),
+            "JIEFANG_TURN_URLS": json.dumps([self.url(transport) for transport in TRANSPORTS]),
             "JIEFANG_TURN_SECRET": SECRET,
             "JIEFANG_ICE_POLICY": "relay",
         }

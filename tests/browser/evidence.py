@@ -1,13 +1,10 @@
 """What a stranger checks of a finished demonstration: recording, books, proof; and how one breaks it."""
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import av
 from sqlalchemy import select
@@ -18,12 +15,11 @@ from records.database import Database
 from records.manifests import survey
 from records.personal import PersonalData
 from records.shelf import SEALED, Shelf
+from tests.browser.apart import run_apart
 from tests.browser.server import ROOT, Server
 from web.composites import FILE
 from web.settings import demo_settings
 from web.verify import verify_installation
-
-T = TypeVar("T")
 
 
 def verify(server: Server) -> subprocess.CompletedProcess[str]:
@@ -34,13 +30,7 @@ def verify(server: Server) -> subprocess.CompletedProcess[str]:
 
 def is_whole(server: Server) -> bool:
     """Ask the verifier the same without starting a process for it."""
-    return _run_apart(verify_installation(server.var, None)).whole
-
-
-def _run_apart(job: Coroutine[object, object, T]) -> T:
-    # The browsers' driver has an event loop of its own in this thread.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(job)).result()
+    return run_apart(verify_installation(server.var, None)).whole
 
 
 def shelf_of(server: Server) -> Shelf:
@@ -101,7 +91,7 @@ def check_books(server: Server) -> None:
         assert net["paid"] == balances.paid
         assert net["available"] == balances.available
 
-    _run_apart(look())
+    run_apart(look())
 
 
 def touchable(server: Server) -> list[Path]:

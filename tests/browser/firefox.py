@@ -147,7 +147,8 @@ def host_comes_by_firefox(page: FirefoxPage, server: Server) -> None:
     page.fill("#user-name", "wang")
     page.fill("#password", PASSWORD)
     page.click("form.card button.button--main")
-    page.click("a[href$='/room']")
+    page.wait_for(".bar__person")
+    page.goto(server.room)
 
 
 def sees_movement_in_firefox(page: FirefoxPage, selector: str, *, frames: int = 10) -> bool:

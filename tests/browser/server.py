@@ -4,10 +4,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +16,44 @@ from web.settings import DEMO_MEDIA_WORKERS
 from web.simulator.person import DEMO_APPLICANT
 
 ROOT = Path(__file__).parents[2]
+STOP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running demonstration."""
+    """A running demonstration, and one hearing in it: its own one, or another (`more_hearings`)."""
 
     origin: str
     var: Path
     id_tail: str = DEMO_APPLICANT.id_tail
+    hearing: tuple[str, str] | None = None
+    """The other hearing, and the token of the link to it."""
 
     @property
     def invitation(self) -> str:
         """The applicant's link."""
-        return f"{self.origin}/i/{(self.var / 'secrets' / 'invitation').read_text('ascii')}"
+        token = self.hearing[1] if self.hearing else (self.var / "secrets" / "invitation").read_text("ascii")
+        return f"{self.origin}/i/{token}"
+
+    @property
+    def session_id(self) -> str:
+        """The hearing that the invitation is for."""
+        return (
+            self.hearing[0]
+            if self.hearing
+            else str(self.ask("SELECT id FROM sessions ORDER BY booked_at LIMIT 1")[0][0])
+        )
+
+    @property
+    def room(self) -> str:
+        """Where the hearing's staff meet."""
+        return f"{self.origin}/sessions/{self.session_id}/room"
+
+    def ask(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Read its database, beside it."""
+        address = f"file:{self.var / 'jiefang.sqlite'}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=STOP_S)) as db:
+            return db.execute(query, parameters).fetchall()
 
 
 class DemoProcess:
@@ -71,7 +96,12 @@ class DemoProcess:
         """Stop it and return its exit status."""
         assert self._process is not None
         self._process.send_signal(how)
-        self._process.communicate(timeout=20)
+        try:
+            self._process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise
         return self._process.returncode
 
     def log(self) -> str:

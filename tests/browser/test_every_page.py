@@ -14,14 +14,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from aid.bank.stub import answer
 from aid.checklist import CHECKLIST
-from tests.browser.people import Camera, end_hearing, open_context, sign_in, sign_with_finger
-from tests.browser.server import ROOT, Server
+from tests.browser.axe import serious
+from tests.browser.people import BACK_MS, STILL_TRIES, Camera, end_hearing, open_context, sign_in, sign_with_finger
+from tests.browser.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 NARROW: ViewportSize = {"width": 320, "height": 640}
 SIZES: tuple[ViewportSize, ...] = (NARROW, {"width": 1440, "height": 900}, {"width": 390, "height": 844})
-AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 # What sticks out of the window at the right, deepest elements only; what scrolls inside a box of its own does not.
 STICKING_OUT = """
 () => {
@@ -31,12 +31,6 @@ STICKING_OUT = """
     .filter((element) => element.getBoundingClientRect().right > width + 0.5)
     .filter((element) => ![...element.children].some((child) => child.getBoundingClientRect().right > width + 0.5))
     .map((element) => `${element.tagName}#${element.id}.${element.className}: ${element.textContent.slice(0, 30)}`);
-}
-"""
-AXE_FINDINGS = """
-async () => {
-  const { violations } = await axe.run(document, { resultTypes: ["violations"], preload: false });
-  return violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, where: nodes.map((node) => node.html) }));
 }
 """
 
@@ -60,21 +54,15 @@ class Inspector:
         return page
 
     def look(self, page: Page, name: str) -> None:
-        """Look at what a page shows now, in every size."""
+        """Look at what a page shows now, in every size; the size it has comes last, so that it ends as it was."""
         self.seen.append(name)
-        before = page.viewport_size
-        for size in SIZES:
+        own = page.viewport_size
+        for size in sorted(SIZES, key=lambda size: size == own):
             page.set_viewport_size(size)
             if size is NARROW:
                 self.faults += [f"{name} sticks out at 320: {what}" for what in page.evaluate(STICKING_OUT)]
             self.camera.shoot(page, f"{name}-{size['width']}")
-        if not page.evaluate("'axe' in window"):
-            page.evaluate(f"{AXE};undefined")
-        for found in page.evaluate(AXE_FINDINGS):
-            if found["impact"] in ("serious", "critical"):
-                self.faults.append(f"{name}: {found['id']} ({found['help']}): {found['where'][:3]}")
-        if before is not None:
-            page.set_viewport_size(before)
+        self.faults += [f"{name}: {found}" for found in serious(page)]
 
     def _console(self, page: Page, kind: str, text: str) -> None:
         expected = any(f"status of {status}" in text for status in self.expected_statuses)
@@ -109,12 +97,15 @@ class Tour:
         self.inspector.expected_statuses = set()
 
 
-def _post(page: Page, path: str, body: dict[str, Any]) -> None:
+def _post(page: Page, path: str, body: dict[str, Any], *, tries: int = 1) -> None:
     """Do over HTTP what a click of this page's person does; the clicks themselves are tested in the main job."""
     token = page.locator("meta[name=csrf-token]").get_attribute("content") or ""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
-    answered = page.request.post(origin + path, data=body, headers={"X-CSRF-Token": token})
-    assert answered.ok, answered.text()
+    for _ in range(tries):
+        answered = page.request.post(origin + path, data=body, headers={"X-CSRF-Token": token})
+        if answered.ok:
+            return
+    raise AssertionError(answered.text())
 
 
 def _before_the_hearing(tour: Tour) -> str:
@@ -179,8 +170,11 @@ def _in_the_hearing(tour: Tour, session: str) -> None:
     phone, desk = tour.phone, tour.desk
     desk.locator("#stage-admit").click()
     for page in (phone, desk):
-        expect(page.locator(".person--stage video")).not_to_have_js_property("videoWidth", 0, timeout=40_000)
+        expect(page.locator(".person--stage video")).not_to_have_js_property("videoWidth", 0, timeout=BACK_MS)
     tour.look(phone, "call")
+    phone.locator("#call-words").click()
+    tour.look(phone, "call-words")
+    phone.locator("#words-close").click()
     tour.look(desk, "room")
     for name in ("reading", "waiting", "words"):
         desk.locator(f"#tab-{name}").click()
@@ -190,7 +184,7 @@ def _in_the_hearing(tour: Tour, session: str) -> None:
         tour.look(desk, f"room-dialog-{name}")
         desk.keyboard.press("Escape")
     for kind in ("face", "document_front", "document_back"):
-        _post(desk, f"{session}/stills", {"kind": kind})
+        _post(desk, f"{session}/stills", {"kind": kind}, tries=STILL_TRIES)
     for item in CHECKLIST:
         _post(desk, f"{session}/checks", {"item": item.key, "passed": True})
     desk.locator("#tab-identity").click()
@@ -213,8 +207,8 @@ def _in_the_hearing(tour: Tour, session: str) -> None:
     end_hearing(desk)
     expect(phone).to_have_url(re.compile("/hearing/after"))
     tour.look(phone, "after")
-    expect(desk.get_by_text("证据链完整")).to_be_visible(timeout=40_000)
-    expect(desk.locator("[data-act=play]:not([disabled])")).to_be_visible(timeout=40_000)
+    expect(desk.get_by_text("证据链完整")).to_be_visible(timeout=BACK_MS)
+    expect(desk.locator("[data-act=play]:not([disabled])")).to_be_visible(timeout=BACK_MS)
     tour.look(desk, "session-sealed")
 
 

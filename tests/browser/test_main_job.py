@@ -17,8 +17,8 @@ from tests.browser.people import (
     come_in,
     confirm_and_sign,
     end_hearing,
-    hears_somebody,
     open_context,
+    sees_and_hears,
     sees_movement,
     sign_in,
     verify_identity,
@@ -44,10 +44,7 @@ def hold_hearing(phone: Page, desk: Page, server: Server, camera: Camera) -> Non
     expect(phone.locator("[data-step=room]")).to_be_visible()
     for page in (phone, desk):
         expect(page.locator("#rec")).to_be_visible()
-        page.locator(".person--stage video").wait_for()
-        expect(page.locator(".person--stage video")).not_to_have_js_property("videoWidth", 0)
-        assert sees_movement(page, ".person--stage video")
-        assert hears_somebody(page)
+        sees_and_hears(page)
     camera.shoot(phone, "phone-hearing")
     camera.shoot(desk, "desk-host")
 

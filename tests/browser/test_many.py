@@ -1,8 +1,6 @@
 """Six people in one hearing: host, applicant and four who help; everybody sees everybody else move. One watches."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
@@ -17,6 +15,7 @@ from records.ids import new_id
 from records.personal import PersonalData
 from sessions.seats import SeatRole
 from sessions.tables import Seat, Session
+from tests.browser.apart import run_apart
 from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.people import DESK, PHONE, Camera, come_in, open_context, sign_in
 from tests.browser.server import Server
@@ -105,20 +104,19 @@ async def _seat_more(server: Server) -> None:
 @pytest.fixture
 def roomy_server(server: Server) -> Iterator[Server]:
     """A demonstration whose hearing has seats for six who are seen and heard."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(_seat_more(server))).result()
+    run_apart(_seat_more(server))
     yield server
 
 
 def test_six_people_see_each_other_move_and_one_watches(
-    roomy_server: Server, playwright: Playwright, small_camera: Clip, tmp_path: Path, camera: Camera
+    roomy_server: Server, playwright: Playwright, small_camera: Clip, camera: Camera
 ) -> None:
     with ExitStack() as open_things:
         browser = open_things.enter_context(
             playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *small_camera.chromium_arguments])
         )
         phone = open_context(browser, PHONE, phone=True).new_page()
-        come_in(phone, roomy_server, Camera(tmp_path))
+        come_in(phone, roomy_server)
         expect(phone.locator("[data-step=waiting]").get_by_text("这次有 1 人旁听")).to_be_visible()
         desks = {}
         for user_name in ("wang", "liu", *HELPERS, WATCHER):
@@ -139,7 +137,7 @@ def test_six_people_see_each_other_move_and_one_watches(
         # Among so many, whoever is small on most screens sends half as wide a picture as the host.
         for name, width in (("王志远", 160), (HELPERS[0], 80)):
             video = phone.locator(".person", has_text=name).locator("video")
-            expect(video).to_have_js_property("videoWidth", width, timeout=30_000)
+            expect(video).to_have_js_property("videoWidth", width, timeout=PATIENCE_MS)
         _everybody_knows_who_watches(phone, desks["wang"], desks[WATCHER])
         for name, page in (("phone", phone), ("desk", desks["wang"]), ("watcher", desks[WATCHER])):
             camera.shoot(page, f"many-{name}")

@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 from tests.browser.conftest import CHROMIUM
 from tests.browser.firefox import running_firefox
 from tests.browser.namespaces import OFFICE_ADDRESS, office_and_phone, program_in
-from tests.browser.people import Camera, come_in, sign_in
+from tests.browser.people import Camera, come_in, sees_and_hears, sign_in
 from tests.browser.server import DemoProcess, Server
-from tests.browser.test_networks import chromium, own_page, sees_and_hears
+from tests.browser.test_networks import chromium, own_page
 from tests.support.clips import Clip, prosecutor_clip
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -114,13 +114,13 @@ def until(phone: Page, host: Page, holds: Callable[[float, float], bool]) -> tup
     raise AssertionError(f"frames of the officer that came to phone and host: {seen}")
 
 
-def test_layers_are_sent_where_several_look_and_the_browser_can(server: Server, prosecutors_browser: Browser) -> None:
+def test_layers_are_sent_where_several_look_and_the_browser_can(house: Server, prosecutors_browser: Browser) -> None:
     page = own_page(prosecutors_browser)
-    page.goto(f"{server.origin}/sign-in")
+    page.goto(f"{house.origin}/sign-in")
     assert page.evaluate(HOLDS, "video/VP8") == ["L1T3", "L1T3", ""]
     assert page.evaluate(HOLDS, "video/H264") == ["", "", ""]
     with running_firefox() as firefox:
-        firefox.goto(f"{server.origin}/sign-in")
+        firefox.goto(f"{house.origin}/sign-in")
         assert firefox.evaluate(HOLDS, "video/VP8") == ["", "", ""]
 
 
@@ -138,7 +138,7 @@ def test_one_thin_line_of_three_costs_the_others_little_and_still_shows_motion(
                 chromium(playwright, lively_camera, program=at_office) as near,
             ):
                 phone, host, officer = own_page(far, phone=True), own_page(near), own_page(near)
-                come_in(phone, process.server, Camera(tmp_path))
+                come_in(phone, process.server)
                 for page, user_name in ((host, "wang"), (officer, "liu")):
                     sign_in(page, process.server, user_name)
                     page.get_by_role("link", name="进入接访室").click()

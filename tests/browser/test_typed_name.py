@@ -1,7 +1,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.people import DESK, PHONE, Camera, come_in, open_context, sign_in, verify_identity
+from tests.browser.people import DESK, PHONE, Camera, come_in, let_in, open_context, sign_in, verify_identity
 from tests.browser.server import Server
 from web.simulator.person import DEMO_APPLICANT
 
@@ -12,11 +12,10 @@ def test_whoever_cannot_draw_types_the_name_by_keyboard_alone(
     server: Server, applicants_browser: Browser, prosecutors_browser: Browser, camera: Camera
 ) -> None:
     phone = open_context(applicants_browser, PHONE, phone=True).new_page()
-    come_in(phone, server, camera)
+    come_in(phone, server)
     desk = open_context(prosecutors_browser, DESK).new_page()
     sign_in(desk, server, "wang")
-    desk.get_by_role("link", name="进入接访室").click()
-    desk.locator("#stage-admit").click()
+    let_in(desk, server)
     expect(phone.locator("[data-step=room]")).to_be_visible()
     verify_identity(desk, camera)
     desk.locator("#tab-reading").click()
