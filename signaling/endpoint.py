@@ -105,8 +105,9 @@ class Reader:
         except FieldTooLong as error:
             self._connection.send(Refused("text_too_long", {"field": error.field, "limit": error.limit}))
         else:
-            if not self._hub.receive(self._seated, message):
-                self._close(CloseReason.RATE)
+            turned_out = self._hub.receive(self._seated, message)
+            if turned_out is not None:
+                self._close(turned_out)
 
     def _close(self, reason: CloseReason) -> None:
         log.warning(

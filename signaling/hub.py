@@ -93,12 +93,12 @@ class Hub:
         if not runner.arrive(Entered(seated), connection):
             connection.close(CloseReason.SERVER_RESTARTING)
 
-    def receive(self, seated: Seated, message: FromClient) -> bool:
-        """Hand a message to the room; False when so many wait that whoever sends is flooding."""
+    def receive(self, seated: Seated, message: FromClient) -> CloseReason | None:
+        """Hand a message to the room; return why the connection is to be closed when too many wait."""
         runner = self._rooms.get(seated.hearing_id)
         if runner is None:
-            return True
-        return runner.post(Received(seated.seat_id, seated.connection_id, message, self._clock.now()))
+            return None
+        return runner.take(Received(seated.seat_id, seated.connection_id, message, self._clock.now()))
 
     def leave(self, seated: Seated, reason: str) -> None:
         """Say that a connection is gone."""

@@ -1,7 +1,7 @@
 """One task owns one room: it takes what happens out of a bounded inbox, lets the room decide, and does the effects."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 
 from records.clock import Clock
 from records.refusals import Refusal
@@ -30,8 +30,10 @@ from signaling.room import decide
 from signaling.settings import HubSettings
 from signaling.state import Room
 
+UNREAD_MESSAGES = 40
+"""How many of one connection's messages may wait: a burst that `endpoint` lets through, and a second more."""
 INBOX_MESSAGES = 256
-"""How many events may wait before messages of clients are turned away: whoever sends then is flooding."""
+"""How many events may wait before messages of clients are turned away: the room does not keep up."""
 INBOX_EVENTS = 1024
 """How many before arrivals and media news are, too: the room is stuck."""
 
@@ -50,6 +52,8 @@ class RoomRunner:
         # Its bound is kept by `post`, because different events meet it differently.
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
         self._connections: dict[str, Connection] = {}
+        self._unread: Counter[str] = Counter()
+        """How many messages of each connection wait in the inbox."""
         self._look_at_s: float | None = None
         """When, by the event loop's clock, the room is looked at next; None while a host is there."""
 
@@ -72,6 +76,18 @@ class RoomRunner:
             return False
         self._inbox.put_nowait(event)
         return True
+
+    def take(self, message: Received) -> CloseReason | None:
+        """Post what a client says; return why its connection is to be closed when that cannot be.
+
+        When the room does not keep up, who floods it is thrown out, and who said a word meanwhile may come again.
+        """
+        if self._unread[message.connection_id] >= UNREAD_MESSAGES:
+            return CloseReason.RATE
+        if not self.post(message):
+            return CloseReason.SLOW
+        self._unread[message.connection_id] += 1
+        return None
 
     def arrive(self, event: Entered, connection: Connection) -> bool:
         """Post an arrival together with the connection that its messages go to; False when the inbox is full."""
@@ -139,6 +155,8 @@ class RoomRunner:
             event = events.popleft()
             if isinstance(event, ConnectionClosed):
                 self._connections.pop(event.connection_id, None)
+            if isinstance(event, Received):
+                self._unread -= Counter((event.connection_id,))
             self._log_event(event)
             try:
                 self.room, effects = decide(self.room, event)

@@ -217,9 +217,9 @@ async def test_a_record_out_of_reach_is_told_to_the_host_and_nobody_falls_out(
 async def test_a_record_that_hangs_is_given_up_on(
     media: FakeMediaPlane, record: MemoryProceedings, ports: Ports
 ) -> None:
+    # In the waiting room, where nothing but the record is asked for anything.
     async with serving(media, ports, replace(SETTINGS, port_timeout_s=0.5)) as house:
-        media.on_event = house.hub.take_media_event
-        li, gao = await begin(house)
+        li, gao = await house.comes("li"), await house.comes("gao")
         gate = record.held["said"] = Gate()
         await gao.say("word", text="听得到吗")
         await gao.told("refused", code="record_unavailable")
@@ -428,8 +428,24 @@ async def test_a_room_that_dies_takes_no_other_with_it(house: House, monkeypatch
     await house.comes("zhao", hearing="hearing-2")
 
 
+def standing_room() -> runner.RoomRunner:
+    """Return a room that nobody runs."""
+    ports = Ports(MemoryProceedings(), FolderJournals(Path()))
+    return runner.RoomRunner("h", FakeMediaPlane(), ports, SETTINGS, CLOCK)
+
+
+def test_whoever_floods_a_room_that_stands_still_is_thrown_out_and_nobody_else() -> None:
+    room = standing_room()
+    taken = [room.take(Received("gao", "c", Hand(True), CLOCK.at)) for _ in range(runner.UNREAD_MESSAGES + 1)]
+    assert taken == [None] * runner.UNREAD_MESSAGES + [CloseReason.RATE]
+    assert room.take(Received("li", "d", Hand(True), CLOCK.at)) is None
+    for number in range(runner.INBOX_MESSAGES):
+        room.post(Received(f"{number}", f"{number}", Hand(True), CLOCK.at))
+    assert room.take(Received("zhao", "e", Hand(True), CLOCK.at)) is CloseReason.SLOW, "and may come again"
+
+
 def test_a_full_inbox_turns_clients_away_first_and_never_a_goodbye() -> None:
-    room = runner.RoomRunner("h", FakeMediaPlane(), Ports(MemoryProceedings(), FolderJournals(Path())), SETTINGS, CLOCK)
+    room = standing_room()
     raised = Received("gao", "c", Hand(True), CLOCK.at)
     assert all(room.post(raised) for _ in range(runner.INBOX_MESSAGES))
     assert not room.post(raised)
