@@ -70,7 +70,8 @@ export function postJson(path, body = {}) {
 }
 
 /**
- * Run an act of a button once at a time: the button is busy meanwhile, so that a double click does nothing twice.
+ * Run an act of a button once at a time: the button is busy meanwhile, so that a double click does nothing twice. Whoever
+ * pressed it by keyboard stands on it again afterwards.
  *
  * @param {HTMLButtonElement} button
  * @param {() => Promise<void>} act
@@ -78,6 +79,7 @@ export function postJson(path, body = {}) {
  */
 export async function once(button, act, complain) {
   if (button.getAttribute("aria-busy") === "true") return;
+  const stoodOn = document.activeElement === button;
   button.setAttribute("aria-busy", "true");
   button.disabled = true;
   try {
@@ -88,5 +90,6 @@ export async function once(button, act, complain) {
   } finally {
     button.removeAttribute("aria-busy");
     button.disabled = false;
+    if (stoodOn && document.activeElement === document.body) button.focus({ preventScroll: true });
   }
 }
