@@ -3,7 +3,8 @@
 A segment is a run of records, each `length (u32, of the body) | type (u8) | body`, all integers big-endian:
 
 - 1 header, the first of every segment: canonical JSON with `format`, `hearing_id`, `number`, `previous` (the SHA-256 of
-  the whole file of the segment before, "" in the first), `started_at_us`, `next_source`.
+  the whole file of the segment before, "" in the first), `started_at_us`, `next_source`, and `continues`: whether all
+  that came since the segment before is recorded; false after a crash, a stop, a hole.
 - 2 source: canonical JSON; who sends what under which number. Repeated at the start of every segment, so that each can
   be read without the others.
 - 3 packet: source (u16), arrival (u64, microseconds of Unix time), then the RTP packet, or the RTCP sender report, as
@@ -44,10 +45,8 @@ from records.journal_reading import (
     Record,
     RecordType,
     SegmentStart,
-    SegmentSummary,
     Source,
     read_journal,
-    segments,
 )
 from records.journal_store import JournalStore, Part, Sources, canonical_json, roll_at
 
@@ -61,11 +60,9 @@ __all__ = [
     "Packet",
     "Record",
     "SegmentStart",
-    "SegmentSummary",
     "Source",
     "canonical_json",
     "read_journal",
-    "segments",
 ]
 
 SEGMENT_BYTES_MAX = 8 << 20
@@ -128,7 +125,7 @@ class JournalWriter:
         self._store_lock = threading.Lock()
         self._store = store
         self._closed = False
-        self._roll(self.now_us())
+        self._roll(self.now_us(), continues=not store.number)
         self._first_started_us = store.first_started_us or self._segment_started_us
         self._saved_us = self._segment_started_us
 
@@ -256,7 +253,7 @@ class JournalWriter:
             self._segment_bytes + size > SEGMENT_BYTES_MAX
             or at_us - self._segment_started_us >= SEGMENT_SECONDS_MAX * 1_000_000
         ):
-            self._roll(at_us if first_us is None else first_us)
+            self._roll(at_us if first_us is None else first_us, continues=True)
 
     @property
     def _waiting_bytes(self) -> int:
@@ -279,7 +276,7 @@ class JournalWriter:
             return None
         shut_us, self._shut_us = self._shut_us, 0
         now_us = self.now_us()
-        self._roll(now_us)
+        self._roll(now_us, continues=False)
         aside, self._aside, self._aside_bytes = self._aside, [], 0
         for frame in aside:
             self._pending.append(frame)
@@ -291,11 +288,11 @@ class JournalWriter:
         self._segment_bytes += size
         self._segment_records += 1
 
-    def _roll(self, at_us: int) -> None:
+    def _roll(self, at_us: int, *, continues: bool) -> None:
         self._segments += 1
         self._segment_started_us = at_us
         self._segment_records = 0
-        roll = roll_at(at_us, self._sources)
+        roll = roll_at(at_us, self._sources, continues=continues)
         self._segment_bytes = 512 + len(roll.sources)
         self._pending.append(roll)
 

@@ -70,6 +70,8 @@ class SegmentStart:
     next_source: int
     enclosed: str = ""
     """The key of the segment's sealed chunks, enclosed for the session; "" when nothing is sealed."""
+    continues: bool | None = None
+    """Whether everything that came since the segment before is recorded; None where the header does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +146,6 @@ Record: TypeAlias = SegmentStart | Source | Packet | Event | Sealed | JournalFau
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentSummary:
-    """One segment, for manifest and verifier. `digest` is the SHA-256 of the whole file; `started_at_us` is 0 when the
-    header cannot be read."""
-
-    name: str
-    number: int
-    digest: str
-    previous: str
-    started_at_us: int
-    bytes: int
-    packets: int
-
-
-@dataclass(frozen=True, slots=True)
 class SegmentScan:
     """What one file holds, for whoever goes on after it."""
 
@@ -183,7 +171,7 @@ def read_journal(journal: Path | KeyedJournal) -> Iterator[Record]:
     expected_number = 1
     hearing_id: str | None = None
     for path in segment_paths(directory):
-        data, digest = _read_file(path)
+        data, digest = read_file(path)
         number = number_of(path)
         if number != expected_number:
             yield JournalFault("segment_missing", f"segment-{expected_number:06d}.jfj")
@@ -199,7 +187,7 @@ def read_journal(journal: Path | KeyedJournal) -> Iterator[Record]:
         expected_number = number + 1
 
 
-def _read_file(path: Path) -> tuple[bytes, str]:
+def read_file(path: Path) -> tuple[bytes, str]:
     """Return what a segment holds, a little more than the most that is read of it, and the digest of the whole file."""
     with path.open("rb") as file:
         data = file.read(SEGMENT_FILE_BYTES_MAX + 1)
@@ -209,36 +197,9 @@ def _read_file(path: Path) -> tuple[bytes, str]:
     return data, digest.hexdigest()
 
 
-def segments(directory: Path) -> list[SegmentSummary]:
-    """Return one summary a segment, with the digest of the file as it lies there now."""
-    return [_summary(path) for path in segment_paths(directory)]
-
-
-def _summary(path: Path) -> SegmentSummary:
-    data, digest = _read_file(path)
-    header: SegmentStart | None = None
-    packets = 0
-    for record in read_segment(path.name, data):
-        if isinstance(record, Packet):
-            packets += 1
-        elif isinstance(record, Sealed):
-            packets += record.packets
-        elif isinstance(record, SegmentStart):
-            header = record
-    return SegmentSummary(
-        name=path.name,
-        number=number_of(path),
-        digest=digest,
-        previous=header.previous if header else "",
-        started_at_us=header.started_at_us if header else 0,
-        bytes=path.stat().st_size,
-        packets=packets,
-    )
-
-
 def scan_segment(path: Path) -> SegmentScan:
     """Read one segment through, to go on after it."""
-    data, digest = _read_file(path)
+    data, digest = read_file(path)
     header: SegmentStart | None = None
     next_source = 0
     for record in read_segment(path.name, data):
@@ -406,6 +367,7 @@ def _read_header(name: str, values: Mapping[str, Json]) -> SegmentStart:
         started_at_us=_whole(values["started_at_us"]),
         next_source=_whole(values["next_source"]),
         enclosed=_text(values["enclosed"]) if values["format"] == SEALED_FORMAT else "",
+        continues=_truth(values["continues"]) if "continues" in values else None,
     )
 
 
@@ -424,6 +386,12 @@ def _read_source(values: Mapping[str, Json]) -> Source:
 def _text(value: Json) -> str:
     if not isinstance(value, str):
         raise ValueError("not a text")
+    return value
+
+
+def _truth(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("neither true nor false")
     return value
 
 

@@ -57,11 +57,12 @@ class Roll:
     started_at_us: int
     next_source: int
     sources: bytes
+    continues: bool
 
 
-def roll_at(at_us: int, sources: Sources) -> Roll:
-    """Return the start of a segment."""
-    return Roll(at_us, sources.next, b"".join(list(sources.frames.values())))
+def roll_at(at_us: int, sources: Sources, *, continues: bool) -> Roll:
+    """Return the start of a segment; `continues`: everything that came since the one before is recorded."""
+    return Roll(at_us, sources.next, b"".join(list(sources.frames.values())), continues)
 
 
 Part = bytes | Roll
@@ -237,6 +238,7 @@ class JournalStore:
                 "previous": self._previous_digest,
                 "started_at_us": roll.started_at_us,
                 "next_source": roll.next_source,
+                "continues": roll.continues,
             }
         )
         start = RECORD_HEAD.pack(len(header), RecordType.HEADER) + header + roll.sources
@@ -303,7 +305,7 @@ class JournalStore:
         self._find_end()
         self._gone = False
         if not (self._unsaved and isinstance(self._unsaved[0], Roll)):
-            self._unsaved.insert(0, roll_at(saved_us, self._sources))
+            self._unsaved.insert(0, roll_at(saved_us, self._sources, continues=True))
             self.extra_rolls += 1
 
     def _cut_lost(self) -> None:

@@ -5,7 +5,6 @@ with Ed25519: so whichever of the two was changed, the other tells. Files only, 
 stands on this too.
 """
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from records.journal_reading import (
     Sealed,
     SegmentStart,
     number_of,
+    read_file,
     read_segment,
     segment_paths,
 )
@@ -30,7 +30,9 @@ FORM = "jiefang-recording-manifest-1"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 GAP_MS_MIN = 1500
-"""Shorter than this, nothing was lost: the journal is flushed once a second."""
+"""Where the journal's headers do not tell, as once they did not: shorter than this is only a silence."""
+BESIDE_RECESS_MS_MIN = 500
+"""What is left of a gap beside a recess is one from this on: the recess's mark is made after the last packet."""
 
 _PURPOSE = "jiefang/recording-manifest/1"
 
@@ -47,11 +49,14 @@ class SurveyedSegment:
     ended_at_us: int
     bytes: int
     packets: int
+    continues: bool | None
+    """As the header has it; None when that does not tell, or is unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Nothing was recorded between two moments of the recording."""
+    """Nothing was recorded between two moments of the recording: the end of a segment and the start of one that does
+    not continue it, be it ever so short. A silence within a segment, or between two that continue, is none."""
 
     from_ms: int
     to_ms: int
@@ -92,7 +97,7 @@ def with_recesses(found: Survey, recesses: Iterable[Recess]) -> Survey:
     known = tuple(recesses)
     gaps = found.gaps
     for recess in known:
-        gaps = tuple(part for gap in gaps for part in _outside(gap, recess) if part.to_ms - part.from_ms >= GAP_MS_MIN)
+        gaps = tuple(part for gap in gaps for part in _outside(gap, recess))
     return replace(found, gaps=gaps, recesses=known)
 
 
@@ -100,7 +105,8 @@ def _outside(gap: Gap, recess: Recess) -> tuple[Gap, ...]:
     """Return what of a gap lies before, and what after a recess."""
     if gap.to_ms <= recess.from_ms or recess.to_ms <= gap.from_ms:
         return (gap,)
-    return Gap(gap.from_ms, recess.from_ms), Gap(recess.to_ms, gap.to_ms)
+    parts = Gap(gap.from_ms, recess.from_ms), Gap(recess.to_ms, gap.to_ms)
+    return tuple(part for part in parts if part.to_ms - part.from_ms >= BESIDE_RECESS_MS_MIN)
 
 
 def survey(directory: Path) -> Survey:
@@ -115,13 +121,21 @@ def survey(directory: Path) -> Survey:
     if not readable:
         return Survey(segments, 0, (), faults)
     begins_us = readable[0].started_at_us
-    gaps = [
-        Gap((before.ended_at_us - begins_us) // 1000, (after.started_at_us - begins_us) // 1000)
+    gaps = tuple(
+        gap
         for before, after in itertools.pairwise(readable)
-    ]
+        if (gap := _gap_between(before, after, begins_us)) is not None
+    )
     duration_ms = max(segment.ended_at_us for segment in readable) - begins_us
-    long = tuple(gap for gap in gaps if gap.to_ms - gap.from_ms >= GAP_MS_MIN)
-    return Survey(segments, duration_ms // 1000, long, faults)
+    return Survey(segments, duration_ms // 1000, gaps, faults)
+
+
+def _gap_between(before: SurveyedSegment, after: SurveyedSegment, begins_us: int) -> Gap | None:
+    if after.continues and after.number == before.number + 1:
+        return None
+    gap = Gap((before.ended_at_us - begins_us) // 1000, (after.started_at_us - begins_us) // 1000)
+    least_ms = GAP_MS_MIN if after.continues is None else 1
+    return gap if gap.to_ms - gap.from_ms >= least_ms else None
 
 
 def _faults_between(segments: Sequence[SurveyedSegment]) -> Iterator[Fault]:
@@ -135,7 +149,7 @@ def _faults_between(segments: Sequence[SurveyedSegment]) -> Iterator[Fault]:
 
 
 def _survey_segment(path: Path) -> tuple[SurveyedSegment, list[Fault]]:
-    data = path.read_bytes()
+    data, digest = read_file(path)
     header: SegmentStart | None = None
     faults: list[Fault] = []
     packets, last_us = 0, 0
@@ -156,12 +170,13 @@ def _survey_segment(path: Path) -> tuple[SurveyedSegment, list[Fault]]:
     segment = SurveyedSegment(
         name=path.name,
         number=number_of(path),
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         previous=header.previous if header else "",
         started_at_us=started_at_us,
         ended_at_us=max(started_at_us, last_us),
-        bytes=len(data),
+        bytes=path.stat().st_size,
         packets=packets,
+        continues=header.continues if header else None,
     )
     return segment, faults
 

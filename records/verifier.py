@@ -186,6 +186,7 @@ def verify_recording(
     in a recess, the first of them at `at`), `recess_recorded(name, began, ended)` (a whole segment of them, which
     could not be opened).
     Ok: `recording_whole(segments, duration_ms)`, `recess(began, ended)` (nothing was to be recorded),
+    `gap(began, lost_ms)` (nothing was recorded, as the seal says),
     `segment_torn(name)` (the server stopped while it was written; what came before is there).
     """
     manifest, findings = _check_seal(directory, key, manifest_digest)
@@ -199,6 +200,7 @@ def verify_recording(
     found = [
         *_check_segments(directory, content.segments),
         *_sealed_faults(content.faults),
+        *(_good("gap", began=_clock(from_ms), lost_ms=to_ms - from_ms) for from_ms, to_ms in content.gaps),
         *_check_recesses(directory, content, session_key),
     ]
     if not session_key_holds(directory, key):
@@ -243,6 +245,7 @@ class _Manifest:
     duration_ms: int
     segments: list[_Listed]
     faults: list[tuple[str, str]]
+    gaps: list[tuple[int, int]]
     recesses: list[tuple[int, int]]
 
 
@@ -253,14 +256,18 @@ def _read_manifest(manifest: bytes) -> _Manifest | None:
             return None
         listed = [_listed(row) for row in content["segments"]]
         faults = [(str(row["code"]), str(row["segment"])) for row in content["faults"]]
-        # A recording from before there were any has none.
-        recesses = [(int(row["from_ms"]), int(row["to_ms"])) for row in content.get("recesses", ())]
+        gaps = _spans(content["gaps"])
+        recesses = _spans(content.get("recesses", ()))  # a recording from before there were any has none
     except (ValueError, KeyError, TypeError, RecursionError, CanonicalizationError):
         return None
     # A name is a name in this directory: a manifest leads nowhere else.
     if not all(SEGMENT_NAME.fullmatch(entry.name) for entry in listed):
         return None
-    return _Manifest(content["duration_ms"], listed, faults, recesses)
+    return _Manifest(content["duration_ms"], listed, faults, gaps, recesses)
+
+
+def _spans(rows: Iterable[Mapping[str, Json]]) -> list[tuple[int, int]]:
+    return [(int(str(row["from_ms"])), int(str(row["to_ms"]))) for row in rows]
 
 
 def _listed(row: Mapping[str, Json]) -> _Listed:

@@ -45,7 +45,8 @@ TEXTS: dict[str, str] = {
     "playback_not_made": "证据包里有这个录像，由原始记录却生成不出来：{name}。",
     "playback_none": "原始记录里没有画面和声音，没有可生成的录像。",
     # recordings
-    "recording_whole": "录像完整：{segments} 段，共 {duration_ms} 毫秒，清单有本院签名。",
+    "recording_whole": "录像完整：{segments} 段，共 {duration_ms}，清单有本院签名。",
+    "gap": "录像从 {began} 起有 {lost_ms}没有录上，封存时的清单就是这样写明的，不是事后删去的。",
     "recess": "录像 {began} 至 {ended} 休会：按规定没有录音录像，不是缺失。",
     "recess_packets": "休会期间（{began} 至 {ended}）却录有声音或画面：从 {at} 起，{packets} 个数据包，在 {name}。",
     "recess_recorded": "休会期间（{began} 至 {ended}）却录有声音或画面：{name} 整段都是。",
@@ -93,5 +94,19 @@ _FAULTS: dict[str, str] = {
 
 def describe(finding: Finding) -> str:
     """Return the sentence for one finding."""
-    params = {name: _FAULTS.get(str(value), value) for name, value in finding.params.items()}
-    return TEXTS[finding.code].format(**params)
+    return TEXTS[finding.code].format(**{name: _said(name, value) for name, value in finding.params.items()})
+
+
+def _said(name: str, value: str | int) -> str | int:
+    if name.endswith("_ms"):
+        return length(int(value))
+    return _FAULTS.get(value, value) if isinstance(value, str) else value
+
+
+def length(span_ms: int) -> str:
+    """Return a length of time in words; to the tenth of a second below a minute, and never none."""
+    if span_ms < 60_000:
+        return f"{max(1, round(span_ms / 100)) / 10:g} 秒"
+    minutes, seconds = divmod(round(span_ms / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} 小时 " * bool(hours) + f"{minutes} 分 {seconds} 秒"

@@ -24,7 +24,6 @@ from records.journal import (
     SegmentStart,
     Source,
     read_journal,
-    segments,
 )
 from records.journal_reading import read_segment
 from records.manifests import Gap, survey
@@ -69,7 +68,7 @@ def test_what_was_written_is_read_in_order_with_its_times(tmp_path: Path, clock:
     writer.close()
     assert (position.elapsed_ms, position.segment, position.at) == (2500, 1, clock.now())
     assert list(read_journal(tmp_path)) == [
-        SegmentStart("segment-000001.jfj", "h1", 1, "", TEN_US, 0),
+        SegmentStart("segment-000001.jfj", "h1", 1, "", TEN_US, 0, continues=True),
         Source(0, "gao", "audio", 7, 111, "opus", 48000),
         Packet(0, TEN_US + 5, b"first"),
         Event(TEN_US + 2_500_000, {"event": "Joined", "name": "高某"}),
@@ -83,7 +82,7 @@ def test_a_segment_ends_after_ten_seconds_and_repeats_the_sources(tmp_path: Path
     for second in range(25):
         writer.write_packet(number, TEN_US + second * 1_000_000, b"x")
     writer.close()
-    summaries = segments(tmp_path)
+    summaries = survey(tmp_path).segments
     assert [summary.packets for summary in summaries] == [10, 10, 5]
     assert faults(tmp_path) == []
     for summary in summaries:
@@ -97,8 +96,8 @@ def test_a_segment_never_exceeds_eight_mebibytes(tmp_path: Path, clock: FixedClo
     for _ in range(9000):
         writer.write_packet(number, TEN_US, bytes(1200))
     writer.close()
-    assert len(segments(tmp_path)) == 2
-    assert all(summary.bytes <= 8 << 20 for summary in segments(tmp_path))
+    assert len(survey(tmp_path).segments) == 2
+    assert all(summary.bytes <= 8 << 20 for summary in survey(tmp_path).segments)
     assert len(packets(tmp_path)) == 9000
 
 
@@ -108,7 +107,7 @@ def test_each_segment_names_the_digest_of_the_whole_file_before(tmp_path: Path, 
     for second in range(25):
         writer.write_packet(number, TEN_US + second * 1_000_000, b"x")
     writer.close()
-    first, second_, third = segments(tmp_path)
+    first, second_, third = survey(tmp_path).segments
     assert first.previous == ""
     assert second_.previous == first.digest == hashlib.sha256((tmp_path / first.name).read_bytes()).hexdigest()
     assert third.previous == second_.digest
@@ -165,7 +164,7 @@ def test_a_segment_without_even_a_header_does_not_stop_the_journal(tmp_path: Pat
     assert declare(again) == number + 1
     assert again.position().elapsed_ms == 5000
     again.close()
-    assert [summary.number for summary in segments(tmp_path)] == [1, 2, 3]
+    assert [summary.number for summary in survey(tmp_path).segments] == [1, 2, 3]
     assert [fault.code for fault in faults(tmp_path)] == ["segment_torn"]
 
 
@@ -273,10 +272,10 @@ def test_a_disk_that_refuses_a_new_file_gets_it_at_the_next_flush(
     monkeypatch.setattr(os, "write", refuse)
     with pytest.raises(OSError, match="no space"):
         writer.flush()
-    assert segments(tmp_path) == []
+    assert survey(tmp_path).segments == ()
     monkeypatch.undo()
     writer.close()
-    assert [summary.name for summary in segments(tmp_path)] == ["segment-000001.jfj"]
+    assert [summary.name for summary in survey(tmp_path).segments] == ["segment-000001.jfj"]
     assert faults(tmp_path) == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from records.clock import FixedClock
-from records.journal import JournalWriter
+from records.journal import JournalFull, JournalWriter
 from records.manifests import MANIFEST, SIGNATURE, Fault, Gap, Recess, compose, seal_directory, survey, with_recesses
 from records.master_keys import MasterKeys
 from records.session_keys import ensure_session_key, load_session_key
@@ -57,13 +57,38 @@ def bad(directory: Path, **expected: str) -> list[tuple[str, str | int | None]]:
 
 def test_a_sealed_recording_is_whole(recording: Path) -> None:
     assert list(verify_recording(recording, KEY.public)) == [
-        Finding(True, "recording_whole", {"segments": 3, "duration_ms": 75_200})
+        Finding(True, "gap", {"began": "00:00:05", "lost_ms": 200}),
+        Finding(True, "gap", {"began": "00:00:10", "lost_ms": 60_000}),
+        Finding(True, "recording_whole", {"segments": 3, "duration_ms": 75_200}),
     ]
 
 
 def test_a_survey_knows_where_nothing_was_recorded(recording: Path) -> None:
-    (gap,) = survey(recording).gaps
-    assert (gap.from_ms, gap.to_ms) == (10_200, 70_200)
+    assert survey(recording).gaps == (Gap(5_000, 5_200), Gap(10_200, 70_200))
+
+
+def test_a_silence_is_no_gap_and_the_shortest_hole_is_one(tmp_path: Path) -> None:
+    clock = FixedClock(datetime(2026, 11, 25, 2, 0, tzinfo=UTC))
+    journal = JournalWriter.open(tmp_path, "hearing", clock=clock, waiting_bytes=1 << 10)
+    for _ in range(3):  # nobody says anything for longer than a segment lasts
+        clock.advance(12)
+        journal.write_event({"kind": "tick"})
+        journal.flush()
+    assert (len(survey(tmp_path).segments), survey(tmp_path).gaps) == (3, ())
+    clock.advance(0.5)
+    with pytest.raises(JournalFull):
+        journal.write_packet(0, journal.now_us(), bytes(1 << 10))
+    journal.flush()
+    clock.advance(0.1)
+    journal.go_on()
+    journal.close()
+    assert survey(tmp_path).gaps == (Gap(36_000, 36_600),)
+
+
+def test_where_the_headers_do_not_tell_a_short_silence_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("records.journal_reading._truth", lambda _: None)  # as before they did
+    record_hearing(tmp_path)
+    assert survey(tmp_path).gaps == (Gap(10_200, 70_200),)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +97,14 @@ def test_a_survey_knows_where_nothing_was_recorded(recording: Path) -> None:
         (Recess(10_000, 71_000), ()),
         (Recess(10_200, 40_000), (Gap(40_000, 70_200),)),
         (Recess(30_000, 40_000), (Gap(10_200, 30_000), Gap(40_000, 70_200))),
-        (Recess(11_000, 70_000), ()),
+        (Recess(10_600, 69_800), ()),
+        (Recess(10_701, 69_699), (Gap(10_200, 10_701), Gap(69_699, 70_200))),
         (Recess(72_000, 73_000), (Gap(10_200, 70_200),)),
     ],
 )
 def test_what_of_a_gap_lies_in_a_recess_is_none(recording: Path, recess: Recess, gaps: tuple[Gap, ...]) -> None:
-    assert with_recesses(survey(recording), [recess]).gaps == gaps
+    (_, *found) = with_recesses(survey(recording), [recess]).gaps
+    assert tuple(found) == gaps
 
 
 def hear_with_a_recess(directory: Path, *, forged_s: float | None = None) -> None:
@@ -216,6 +243,7 @@ def test_what_was_lost_before_the_seal_is_named_afterwards_too(recording: Path) 
     assert findings == [
         (False, "segment_unchained", {"name": SEGMENTS[2]}),
         (False, "sealed_with_fault", {"fault": "segment_missing", "name": SEGMENTS[1]}),
+        (True, "gap", {"began": "00:00:05", "lost_ms": 65_200}),
     ]
 
 
