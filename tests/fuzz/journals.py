@@ -24,7 +24,6 @@ from records.journal_reading import (
     Source,
     read_journal,
     scan_segment,
-    segments,
     with_key,
 )
 from records.manifests import MANIFEST, SIGNATURE, compose, seal_directory, survey
@@ -233,7 +232,6 @@ def examine(directory: Path, files: Files, original: Original) -> None:
         assert not set(told) - set(original.truth), "a record that was never written came out of a sealed journal"
     list(read_journal(directory))
     survey(directory)
-    segments(directory)
     for name in files:
         if name.startswith("segment-"):
             scan_segment(directory / name)
