@@ -23,5 +23,14 @@ def clean_text(text: str, field: str, *, limit: int, required: bool = True) -> s
     return cleaned
 
 
+def length_of_time(span_ms: int) -> str:
+    """Return a length of time in words: below a minute to the tenth of a second, and never none."""
+    if span_ms < 60_000:
+        return f"{max(1, round(span_ms / 100)) / 10:g} 秒"
+    minutes, seconds = divmod(round(span_ms / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} 小时 " * bool(hours) + f"{minutes} 分 {seconds} 秒"
+
+
 def _unreadable(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cs"} and character not in _ALLOWED_CONTROLS

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from records.actors import Actor
 from records.clock import Clock
 from records.database import Json
+from records.texts import length_of_time
 from records.trail import record
 from sessions.actors import session_of
 from sessions.recordings import add_mark
@@ -91,13 +92,10 @@ def title_of(interrupted: Interrupted) -> str:
     """Return an interruption in a sentence."""
     cause = CAUSES.get(interrupted.cause, CAUSES["disk_failed"])
     if interrupted.lost_from_ms is not None and interrupted.lost_to_ms is not None:
-        return f"录像中断：{cause}，有 {duration(interrupted.lost_to_ms - interrupted.lost_from_ms)}没有录上"
+        return f"录像中断：{cause}，有 {length_of_time(interrupted.lost_to_ms - interrupted.lost_from_ms)}没有录上"
     if interrupted.to_ms is None:
         return f"录像存盘受阻：{cause}，接访结束时还没有存完，之后接着存"
-    return f"录像存盘受阻：{cause}，{duration(interrupted.to_ms - interrupted.from_ms)}后全部补存，没有缺失"
-
-
-def duration(span_ms: int) -> str:
-    """Return a length of time in words, in whole seconds and never none."""
-    minutes, seconds = divmod(max(1, round(span_ms / 1000)), 60)
-    return f"{minutes} 分 {seconds} 秒" if minutes else f"{seconds} 秒"
+    span = length_of_time(interrupted.to_ms - interrupted.from_ms)
+    if interrupted.cause == "not_recording":
+        return f"录像中断：{cause}，{span}后恢复，没有缺失"
+    return f"录像存盘受阻：{cause}，{span}后全部补存，没有缺失"

@@ -12,7 +12,6 @@ NOT_RECORDING = "not_recording"
 UNTOLD_MAX = 16
 """How many interruptions may wait for a record that cannot be written to either."""
 CAUGHT_UP_MS = 2000
-HOLE_MS_MIN = 1500
 
 
 def troubled(room: Room, event: RecordingTroubled) -> Decision:
@@ -48,6 +47,7 @@ def mended(room: Room, event: RecordingMended) -> Decision:
     if trouble is None or not trouble.lasts:
         return room, []
     lost = joined(trouble.lost, joined(_orphaned(trouble), event.lost))
+    lost = _before_recess(room, lost, event)
     from_ms = event.elapsed_ms if trouble.saved_ms is None else trouble.saved_ms
     interruption = Interruption(trouble.error, from_ms, event.elapsed_ms, lost)
     seen = replace(trouble, mended_at=event.at, lost=lost, room_s=None, losing=False, orphaned_ms=None)
@@ -68,8 +68,17 @@ def opened_again(room: Room, elapsed_ms: int | None, at: datetime | None) -> Dec
         over_ms = 0 if trouble.since is None else (at - trouble.since) // timedelta(milliseconds=1)
         to_ms = from_ms + over_ms
         return mended(room, RecordingMended(to_ms, (0, to_ms), at))
-    hole = (from_ms, elapsed_ms) if elapsed_ms - from_ms >= HOLE_MS_MIN else None
+    hole = (from_ms, elapsed_ms) if elapsed_ms > from_ms else None
     return mended(room, RecordingMended(elapsed_ms, hole, at))
+
+
+def _before_recess(room: Room, lost: Span | None, event: RecordingMended) -> Span | None:
+    """Return what was lost before the hearing's recess: in it nothing was to be recorded."""
+    if lost is None or room.recess is None:
+        return lost
+    rested_ms = max(0, (event.at - room.recess.since) // timedelta(milliseconds=1))
+    to_ms = min(lost[1], event.elapsed_ms - rested_ms)
+    return (lost[0], to_ms) if to_ms > lost[0] else None
 
 
 def orphaned(room: Room) -> Room:

@@ -1,5 +1,6 @@
 """What the verifier found, in sentences."""
 
+from records.texts import length_of_time
 from records.verifier import Finding
 
 TEXTS: dict[str, str] = {
@@ -99,14 +100,5 @@ def describe(finding: Finding) -> str:
 
 def _said(name: str, value: str | int) -> str | int:
     if name.endswith("_ms"):
-        return length(int(value))
+        return length_of_time(int(value))
     return _FAULTS.get(value, value) if isinstance(value, str) else value
-
-
-def length(span_ms: int) -> str:
-    """Return a length of time in words; to the tenth of a second below a minute, and never none."""
-    if span_ms < 60_000:
-        return f"{max(1, round(span_ms / 100)) / 10:g} 秒"
-    minutes, seconds = divmod(round(span_ms / 1000), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} 小时 " * bool(hours) + f"{minutes} 分 {seconds} 秒"

@@ -52,7 +52,8 @@ async def test_a_session_that_is_not_there_has_no_interruption(database: Databas
 @pytest.mark.parametrize(
     ("interrupted", "said"),
     [
-        (Interrupted("disk_slow", 0, 400), "录像存盘受阻：磁盘太慢，1 秒后全部补存，没有缺失"),
+        (Interrupted("disk_slow", 0, 400), "录像存盘受阻：磁盘太慢，0.4 秒后全部补存，没有缺失"),
+        (Interrupted("not_recording", 0, 9000), "录像中断：录音录像停了，9 秒后恢复，没有缺失"),
         (Interrupted("disk_failed", 0, 60_000), "录像存盘受阻：磁盘写不进去，1 分 0 秒后全部补存，没有缺失"),
         (Interrupted("disk_full", 0, None), "录像存盘受阻：磁盘满了，接访结束时还没有存完，之后接着存"),
         (Interrupted("a newer worker's word", 0, 9000, 1000, 9000), "录像中断：磁盘写不进去，有 8 秒没有录上"),
