@@ -62,6 +62,24 @@ async ([enough, patienceMs]) => {
 """
 
 
+def comes_true(page: Page, condition: str) -> None:
+    """Wait until a function of the page's language returns something true. (The pages' policy forbids what the driver's
+    own way needs: evaluating text again and again.)"""
+    look = f"""
+      (patienceMs) => new Promise((resolve) => {{
+        const until = performance.now() + patienceMs;
+        const holds = {condition.strip()};
+        const look = async () => {{
+          if (await holds()) resolve(true);
+          else if (performance.now() > until) resolve(false);
+          else setTimeout(look, 50);
+        }};
+        void look();
+      }})
+    """
+    assert page.evaluate(look, BACK_MS), condition
+
+
 @dataclass
 class Camera:
     """Writes pictures of pages, to be looked at."""

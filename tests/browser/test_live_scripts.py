@@ -10,6 +10,7 @@ from tests.browser.people import (
     FAR_FACE,
     PHONE,
     come_in,
+    comes_true,
     hears_somebody,
     let_in,
     open_context,
@@ -78,7 +79,7 @@ def test_a_camera_that_is_unplugged_is_told_and_used_again_once_it_is_back(page:
     assert page.evaluate("devices.states()") == {"microphone": "on", "camera": "missing"}
     page.evaluate("window.refusal = null")
     page.evaluate("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
-    page.wait_for_function("devices.states().camera === 'on'")
+    comes_true(page, "() => devices.states().camera === 'on'")
     assert page.evaluate("live()") == ["audio", "video"]
 
     # Whoever refused is not asked again and again.
@@ -142,7 +143,7 @@ def test_a_phone_that_slept_in_the_waiting_room_does_not_trust_its_line(
     phone.add_init_script(KEEP_SOCKETS + OLD_SPEECH)
     phone.clock.install()
     come_in(phone, shared_server)
-    phone.wait_for_function("sockets.at(-1)?.readyState === WebSocket.OPEN")
+    comes_true(phone, "() => sockets.at(-1)?.readyState === WebSocket.OPEN")
     with phone.expect_websocket():
         phone.clock.fast_forward("05:00")
     expect(phone.locator("#wait-row-devices[data-kind=good]")).to_contain_text("正常")

@@ -31,6 +31,7 @@ from tests.browser.people import (
     FAR_FACE,
     PHONE,
     come_in,
+    comes_true,
     let_in,
     open_context,
     sees_and_hears,
@@ -234,11 +235,7 @@ def test_an_applicant_who_leaves_the_wifi_stays_in_the_hearing(
 
             # The picture moved by itself, and the page's socket did not wait for its own silence to be noticed.
             assert cast(float, phone.evaluate("window.socketsAt[0] - window.movedAt[0]")) < SOCKET_FOLLOWS_MS
-            phone.wait_for_function(
-                f"async address => (await ({CHOSEN_PAIR})().catch(() => []))[0] === address",
-                arg=MOBILE_ADDRESS,
-                timeout=60_000,
-            )
+            comes_true(phone, f"async () => (await ({CHOSEN_PAIR})().catch(() => []))[0] === '{MOBILE_ADDRESS}'")
             for page in (phone, desk):
                 sees_and_hears(page)
             expect(phone.locator("[data-step=room]")).to_be_visible()

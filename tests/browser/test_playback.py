@@ -18,6 +18,7 @@ from tests.browser.people import (
     PHONE,
     Camera,
     come_in,
+    comes_true,
     end_hearing,
     let_in,
     open_context,
@@ -221,10 +222,10 @@ def check_keys(desk: Page) -> None:
     desk.keyboard.press("Space")
     expect(button).to_have_text("播放")
     desk.keyboard.press("ArrowRight")
-    desk.wait_for_function(SETTLED)
+    comes_true(desk, SETTLED)
     assert all(position >= 4.9 for position in desk.evaluate(POSITIONS))
     desk.keyboard.press("ArrowLeft")
-    desk.wait_for_function(SETTLED)
+    comes_true(desk, SETTLED)
     assert all(position < 1 for position in desk.evaluate(POSITIONS))
 
 
@@ -236,7 +237,7 @@ def check_page(desk: Page) -> None:
         desk.locator("[data-act=seek]").evaluate(
             "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input')); }", to_ms
         )
-        desk.wait_for_function(SETTLED)
+        comes_true(desk, SETTLED)
         if to_ms == 400:
             desk.evaluate(PULL_APART)
         apart = desk.evaluate(TOGETHER, [APART_MS_MAX, BACK_MS])
@@ -247,7 +248,7 @@ def check_page(desk: Page) -> None:
     for index in range(marks.count()):
         at_s = int(marks.nth(index).get_attribute("data-at-ms") or 0) / 1000
         marks.nth(index).click()
-        desk.wait_for_function(SETTLED)
+        comes_true(desk, SETTLED)
         assert all(-0.01 < position - at_s < 0.6 for position in desk.evaluate(POSITIONS)), at_s
 
 
