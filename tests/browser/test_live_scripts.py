@@ -212,6 +212,31 @@ def test_a_face_that_the_browser_stops_goes_on_and_one_that_it_does_not_start_ha
     expect(desk.locator("#news")).to_contain_text("高秀兰暂时不在")
 
 
+# Writes across a wide pad, which then becomes narrow, as when a phone is turned; resolves with the strokes' right edge.
+TURNED = """
+async () => {
+  const { Pad } = await import("/static/js/live/signature.js");
+  const canvas = document.createElement("canvas");
+  canvas.style.cssText = "display: block; width: 400px; height: 150px";
+  document.body.append(canvas);
+  const pad = new Pad(canvas, () => {});
+  const points = [10, 200, 390].map((x, i) => ({ x, y: 40 + i, time: 1000 + 20 * i, pressure: 0.5 }));
+  const pen = { penColor: "#111820", minWidth: 1.2, maxWidth: 3.6, dotSize: 0, velocityFilterWeight: 0.7 };
+  pad.pad.fromData([{ points, ...pen }]);
+  const edge = () => Math.max(...pad.strokes().flat().map(({ x }) => x));
+  const before = edge();
+  canvas.style.width = "300px";
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  pad.fit();
+  return [before, edge(), pad.strokes().flat().length];
+}
+"""
+
+
+def test_a_signature_is_whole_when_the_phone_is_turned(page: Page) -> None:
+    assert page.evaluate(TURNED) == [390, 300, 3]
+
+
 def test_an_answer_that_never_comes_is_told(shared_server: Server, applicants_browser: Browser) -> None:
     phone = open_context(applicants_browser, PHONE, phone=True).new_page()
     show_the_id_tail(phone, shared_server)

@@ -1,8 +1,10 @@
 import { isInsideAnotherApp, listDevices } from "../live/devices.js";
-import { byId, el, show, write } from "../live/dom.js";
+import { offerDevices } from "../live/device_choice.js";
+import { byId, show, write } from "../live/dom.js";
 import { showTrack } from "../live/own_devices.js";
 import { allowSound, LevelMeter, ring } from "../live/sound.js";
 import { say } from "../live/texts.js";
+import { drawReady, trouble } from "./ready.js";
 
 /**
  * The page on which camera and microphone are tried out before anybody waits.
@@ -77,8 +79,8 @@ export class DeviceCheck {
     }
     this.draw();
     const { cameras, microphones } = await listDevices();
-    fill("camera", cameras, this.devices.video);
-    fill("microphone", microphones, this.devices.audio);
+    offer("camera", cameras, this.devices.video);
+    offer("microphone", microphones, this.devices.audio);
   }
 
   draw() {
@@ -86,11 +88,11 @@ export class DeviceCheck {
     show(byId("check-before", HTMLElement), !this.asked);
     show(byId("check-after", HTMLElement), this.asked);
     show(byId("check-no-picture", HTMLElement), !video);
-    row("check-row-camera", video ? "good" : "careful", video ? say("check.camera_good") : trouble("camera", videoTrouble));
-    if (!audio) row("check-row-microphone", "careful", trouble("microphone", audioTrouble));
-    else if (this.meter.heard) row("check-row-microphone", "good", say("check.microphone_good"));
-    else if (this.quietTooLong) row("check-row-microphone", "careful", say("check.microphone_silent"));
-    else row("check-row-microphone", "info", say("check.microphone_speak"));
+    drawReady("check-row-camera", video ? "good" : "careful", video ? say("check.camera_good") : trouble("camera", videoTrouble));
+    if (!audio) drawReady("check-row-microphone", "careful", trouble("microphone", audioTrouble));
+    else if (this.meter.heard) drawReady("check-row-microphone", "good", say("check.microphone_good"));
+    else if (this.quietTooLong) drawReady("check-row-microphone", "careful", say("check.microphone_silent"));
+    else drawReady("check-row-microphone", "info", say("check.microphone_speak"));
     const refused = audioTrouble === "refused" || videoTrouble === "refused";
     show(byId("check-how", HTMLElement), refused);
     show(byId("check-how-app", HTMLElement), isInsideAnotherApp());
@@ -101,41 +103,11 @@ export class DeviceCheck {
 }
 
 /**
- * @param {"camera" | "microphone"} device
- * @param {import("../live/devices.js").DeviceTrouble | null} what
- */
-export function trouble(device, what) {
-  return say(`trouble.${device}_${what ?? "missing"}`);
-}
-
-/**
- * @param {string} id
- * @param {"good" | "careful" | "info"} kind
- * @param {string} sentence
- */
-function row(id, kind, sentence) {
-  const node = byId(id, HTMLElement);
-  node.dataset["kind"] = kind;
-  const words = node.querySelector("[data-words]");
-  if (words) write(words, sentence);
-}
-
-/**
  * @param {"camera" | "microphone"} kind
  * @param {MediaDeviceInfo[]} found
  * @param {MediaStreamTrack | null} used
  */
-function fill(kind, found, used) {
-  const select = byId(`check-${kind}`, HTMLSelectElement);
+function offer(kind, found, used) {
   show(byId(`check-${kind}-field`, HTMLElement), used !== null && found.length > 1);
-  const chosen = used?.getSettings().deviceId ?? "";
-  select.replaceChildren(
-    ...found.map((device, i) =>
-      el(
-        "option",
-        { value: device.deviceId, selected: device.deviceId === chosen },
-        device.label || say(`check.${kind}_number`, { number: i + 1 }),
-      ),
-    ),
-  );
+  offerDevices(byId(`check-${kind}`, HTMLSelectElement), found, used, `check.${kind}_number`);
 }

@@ -3,7 +3,7 @@ import { showTrack } from "../live/own_devices.js";
 import { LevelMeter } from "../live/sound.js";
 import { say } from "../live/texts.js";
 import { WordField } from "../live/words.js";
-import { trouble } from "./device_check.js";
+import { drawReady, trouble } from "./ready.js";
 
 /**
  * The waiting room: what happens next, oneself, what has been checked, and words to and fro.
@@ -59,7 +59,7 @@ export class WaitingRoom {
     showTrack(byId("wait-video", HTMLVideoElement), this.devices.video);
     this.meter.listen(this.devices.audio);
     show(byId("wait-no-picture", HTMLElement), !this.devices.video);
-    this.row("wait-row-devices", ...this.verdict());
+    drawReady("wait-row-devices", ...this.verdict());
   }
 
   /** @returns {["good" | "careful", string]} */
@@ -68,18 +68,6 @@ export class WaitingRoom {
     if (!this.devices.audio) return ["careful", trouble("microphone", this.devices.audioTrouble)];
     if (!this.devices.video) return ["careful", say("wait.sound_only")];
     return ["good", say("wait.all_good")];
-  }
-
-  /**
-   * @param {string} id
-   * @param {"good" | "careful"} kind
-   * @param {string} sentence
-   */
-  row(id, kind, sentence) {
-    const node = byId(id, HTMLElement);
-    node.dataset["kind"] = kind;
-    const words = node.querySelector("[data-words]");
-    if (words) write(words, sentence);
   }
 }
 

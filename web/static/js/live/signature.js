@@ -15,7 +15,7 @@ export class Pad {
     this.canvas = canvas;
     this.pad = new SignaturePad(canvas, { minWidth: 1.2, maxWidth: 3.6, penColor: "#111820", minDistance: 2 });
     this.pad.addEventListener("endStroke", onChange);
-    // Turning the phone changes the pad's size: what was written is drawn again, not lost.
+    // Turning the phone changes the pad's size: what was written is drawn again, smaller if need be, not lost.
     new ResizeObserver(() => this.fit()).observe(canvas);
     this.fit();
   }
@@ -31,7 +31,7 @@ export class Pad {
     this.canvas.height = wanted[1] ?? 0;
     this.canvas.getContext("2d")?.scale(ratio, ratio);
     this.pad.clear();
-    if (written.length > 0) this.pad.fromData(written);
+    if (written.length > 0) this.pad.fromData(within(written, width, height));
   }
 
   clear() {
@@ -61,6 +61,23 @@ export class Pad {
   picture() {
     return flatten(this.canvas);
   }
+}
+
+/**
+ * Make strokes as much smaller as it takes to be seen whole.
+ *
+ * @template {{points: {x: number, y: number}[]}} Group
+ * @param {Group[]} groups
+ * @param {number} width
+ * @param {number} height
+ * @returns {Group[]}
+ */
+function within(groups, width, height) {
+  const points = groups.flatMap((group) => group.points);
+  const scale = Math.min(1, ...points.map(({ x, y }) => Math.min(width / Math.max(x, 1), height / Math.max(y, 1))));
+  if (scale === 1) return groups;
+  const smaller = (/** @type {{x: number, y: number}} */ point) => ({ ...point, x: point.x * scale, y: point.y * scale });
+  return groups.map((group) => ({ ...group, points: group.points.map(smaller) }));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { listDevices } from "../live/devices.js";
+import { offerDevices } from "../live/device_choice.js";
 import { byId, el, show, write } from "../live/dom.js";
 import { LevelMeter } from "../live/sound.js";
 import { say } from "../live/texts.js";
@@ -57,8 +58,8 @@ export class DeviceDialog {
     write(problem, sentences.join(" "));
     if (!this.dialog.open) return;
     const { cameras, microphones } = await listDevices();
-    fill(byId("devices-camera", HTMLSelectElement), cameras, video, "check.camera_number");
-    fill(byId("devices-microphone", HTMLSelectElement), microphones, audio, "check.microphone_number");
+    offer("devices-camera", cameras, video, "check.camera_number");
+    offer("devices-microphone", microphones, audio, "check.microphone_number");
   }
 }
 
@@ -72,20 +73,14 @@ function readKeysOn() {
 }
 
 /**
- * @param {HTMLSelectElement} select
+ * @param {string} id
  * @param {MediaDeviceInfo[]} found
  * @param {MediaStreamTrack | null} used
- * @param {string} fallback
+ * @param {string} numbered
  */
-function fill(select, found, used, fallback) {
-  const chosen = used?.getSettings().deviceId ?? "";
-  const options = found.map((device, i) =>
-    el(
-      "option",
-      { value: device.deviceId, selected: device.deviceId === chosen },
-      device.label || say(fallback, { number: i + 1 }),
-    ),
-  );
-  select.replaceChildren(...(options.length > 0 ? options : [el("option", { value: "" }, say("devices.none"))]));
-  select.disabled = options.length === 0;
+function offer(id, found, used, numbered) {
+  const select = byId(id, HTMLSelectElement);
+  offerDevices(select, found, used, numbered);
+  select.disabled = found.length === 0;
+  if (select.disabled) select.append(el("option", { value: "" }, say("devices.none")));
 }
