@@ -1,5 +1,6 @@
 """A recess between two real browsers: everything stops for both and comes back, and the recording tells it."""
 
+import logging
 import re
 
 import pytest
@@ -23,6 +24,7 @@ from tests.browser.people import (
 from tests.browser.server import Server
 from web.settings import demo_settings
 
+log = logging.getLogger(__name__)
 pytestmark = pytest.mark.browser
 
 REASON = "申请人去取材料"
@@ -154,7 +156,7 @@ def test_a_recess_stops_everything_for_both_and_is_found_in_the_recording(
     for page in (phone, desk):
         sees_and_hears(page)
         took_ms = page.evaluate("window.shownAt") - desk.evaluate("window.pressedAt")
-        print(f"from 复会 to the first picture: {took_ms} ms")
+        log.info("from 复会 to the first picture: %s ms", took_ms)
     end_hearing(desk)
 
     marks = desk.locator("[data-at-ms]")
