@@ -31,6 +31,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from records.clock import Clock
+from records.journal_memory import Memory
 from records.journal_reading import (
     EVENT_HEAD,
     PACKET_HEAD,
@@ -104,9 +105,10 @@ class JournalWriter:
     """
 
     def __init__(
-        self, hearing_id: str, clock: Clock, store: JournalStore, sources: Sources, waiting_bytes: int
+        self, hearing_id: str, clock: Clock, store: JournalStore, sources: Sources, waiting_bytes: int, memory: Memory
     ) -> None:
         self._waiting_bytes_max = waiting_bytes
+        self._memory = memory
         self._hearing_id = hearing_id
         self._clock = clock
         # One list for ever: appending to it and cutting off its front are each one step under the interpreter's lock.
@@ -128,18 +130,27 @@ class JournalWriter:
         self._roll(self.now_us(), continues=not store.number)
         self._first_started_us = store.first_started_us or self._segment_started_us
         self._saved_us = self._segment_started_us
+        memory.join(self)
 
     @classmethod
     def open(
-        cls, directory: Path, hearing_id: str, *, clock: Clock, waiting_bytes: int = WAITING_BYTES
+        cls,
+        directory: Path,
+        hearing_id: str,
+        *,
+        clock: Clock,
+        waiting_bytes: int = WAITING_BYTES,
+        memory: Memory | None = None,
     ) -> "JournalWriter":
         """Open the journal in `directory`, which is made when missing; goes on in a new segment when there are any.
 
+        `waiting_bytes` bounds what of it may wait in memory, `memory` what of it and all others of this process may.
         Raises JournalError: `journal_in_use` (another writer has it), `journal_of_another_hearing`,
         `session_key_unreadable`, `session_key_missing`; OSError when the disk refuses. Reads the last segment only.
         """
         sources = Sources()
-        return cls(hearing_id, clock, JournalStore.open(directory, hearing_id, sources), sources, waiting_bytes)
+        store = JournalStore.open(directory, hearing_id, sources)
+        return cls(hearing_id, clock, store, sources, waiting_bytes, memory or Memory(waiting_bytes))
 
     # --- Positions
 
@@ -229,7 +240,7 @@ class JournalWriter:
     def _append(self, frame: bytes, at_us: int) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._shut_us or self._waiting_bytes + len(frame) > self._waiting_bytes_max:
+        if self._shut_us or self._is_full(len(frame)):
             self._put_aside(frame, at_us)
             return
         self._make_room(len(frame), at_us)
@@ -246,7 +257,7 @@ class JournalWriter:
     def _make_room(self, size: int, at_us: int, first_us: int | None = None) -> None:
         if self._closed:
             raise JournalError("journal_closed")
-        if self._shut_us or self._waiting_bytes + size > self._waiting_bytes_max:
+        if self._shut_us or self._is_full(size):
             self._shut_us = self._shut_us or (at_us if first_us is None else first_us)
             raise JournalFull
         if self._segment_records and (
@@ -255,14 +266,25 @@ class JournalWriter:
         ):
             self._roll(at_us if first_us is None else first_us, continues=True)
 
+    def _is_full(self, size: int) -> bool:
+        return self.waiting_bytes + size > self._waiting_bytes_max or self._memory.is_full(size)
+
     @property
-    def _waiting_bytes(self) -> int:
-        return self._taken_bytes - self._store.stored_bytes
+    def waiting_bytes(self) -> int:
+        """What is not on the disk, in bytes; 0 when it was given up."""
+        return 0 if self._closed else self._taken_bytes - self._store.stored_bytes
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is taken any more."""
+        return self._closed
 
     @property
     def room_left(self) -> float:
         """How much of the memory for what waits is free, 0 to 1; 0 when packets are not taken any more."""
-        return 0.0 if self._shut_us else 1 - self._waiting_bytes / self._waiting_bytes_max
+        if self._shut_us:
+            return 0.0
+        return min(1 - self.waiting_bytes / self._waiting_bytes_max, self._memory.room_left)
 
     @property
     def left_behind(self) -> bool:
@@ -271,9 +293,13 @@ class JournalWriter:
 
     def go_on(self) -> tuple[int, int] | None:
         """Take packets again, everything that waited being stored; return from when to when none were taken, in
-        milliseconds of the recording; None when they always were."""
-        if not self._shut_us or self._waiting_bytes:
+        milliseconds of the recording; None when they always were, or are not yet because other journals need the room.
+        """
+        if not self._shut_us or self.waiting_bytes or not self._memory.is_roomy:
             return None
+        return self._end_hole()
+
+    def _end_hole(self) -> tuple[int, int]:
         shut_us, self._shut_us = self._shut_us, 0
         now_us = self.now_us()
         self._roll(now_us, continues=False)
@@ -285,6 +311,7 @@ class JournalWriter:
 
     def _count(self, size: int) -> None:
         self._taken_bytes += size
+        self._memory.took(size)
         self._segment_bytes += size
         self._segment_records += 1
 
@@ -327,7 +354,8 @@ class JournalWriter:
         if self._closed:
             return
         self.flush()
-        if self.go_on() is not None:
+        if self._shut_us and not self.waiting_bytes:
+            self._end_hole()
             self.flush()
         with self._store_lock:
             self._closed = True

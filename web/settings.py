@@ -72,7 +72,8 @@ class Settings(BaseSettings):
         default=32,
         ge=1,
         le=1024,
-        description="磁盘写不进去时，每场接访的录像最多在内存里等多少 MiB；两个人大约每分钟 20 MiB",
+        description="磁盘写不进去时，每场接访的录像最多在内存里等多少 MiB，每个音视频进程合计最多是它的八倍；"
+        "两个人大约每分钟 20 MiB",
     )
     media_addresses: tuple[IPvAnyAddress, ...] = Field(
         default=(ipaddress.IPv4Address("127.0.0.1"),), description="告诉浏览器的音视频地址，JSON 数组"

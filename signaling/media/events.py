@@ -39,7 +39,8 @@ class MediaSettings:
     """Where the media plane listens: one UDP port (0: a free one) on each of `addresses`, which are also what browsers
     are told. At least one address; the first is the preferred one.
 
-    `waiting_bytes`: how much of one hearing's recording may wait in memory for a disk that takes nothing.
+    `waiting_bytes`: how much of one hearing's recording may wait in memory for a disk that takes nothing; all of one
+    process's together may fill `process.HELD_IN_FULL` times as much.
     """
 
     addresses: tuple[str, ...]

@@ -19,6 +19,7 @@ from typing import assert_never
 
 from records.clock import SteadyClock
 from records.journal import JournalError, JournalWriter
+from records.journal_memory import Memory
 from signaling.media.events import (
     JournalFlushed,
     MediaEvent,
@@ -66,6 +67,8 @@ CPU_TURNS = 4
 """How many beats a measure of the processor's use spans."""
 WATCHDOG_S = 10.0
 """A process that hangs for so long and was not killed has no hub any more: it ends itself, and lets journals go."""
+HELD_IN_FULL = 8
+"""As many hearings' recordings may fill the memory that each of them may: beyond that, all together are bounded."""
 JOURNAL_WAIT_S = 3.0
 """How long a journal may still be held by the worker before, which is just closing it."""
 JOURNAL_LOOK_S = 0.05
@@ -78,6 +81,7 @@ class Service:
         self._line = line
         self._worker: MediaWorker | None = None
         self._waiting_bytes = 0
+        self._memory = Memory(0)
         self._group = asyncio.TaskGroup()
         self._beating: asyncio.Task[None] | None = None
         self._opening: dict[str, asyncio.Event] = {}
@@ -172,6 +176,7 @@ class Service:
         if self._worker is not None:
             raise MediaRefused("listening_already")
         self._waiting_bytes = command.waiting_bytes
+        self._memory = Memory(command.waiting_bytes * HELD_IN_FULL)
         worker = MediaWorker(MediaSettings(command.addresses, command.port), self._tell)
         try:
             await worker.start()
@@ -189,7 +194,7 @@ class Service:
             raise MediaRefused("hearing_open")
         done = self._opening[hearing_id] = asyncio.Event()
         try:
-            journal = await _open_journal(directory, hearing_id, self._waiting_bytes)
+            journal = await _open_journal(directory, hearing_id, self._waiting_bytes, self._memory)
             try:
                 # The recording's start is on the disk before anybody counts from it: it must outlive this process.
                 await asyncio.to_thread(journal.flush)
@@ -209,14 +214,14 @@ class Service:
         self._line.send(News(event), droppable=isinstance(event, StatsMeasured | JournalFlushed))
 
 
-async def _open_journal(directory: Path, hearing_id: str, waiting_bytes: int) -> JournalWriter:
+async def _open_journal(directory: Path, hearing_id: str, waiting_bytes: int, memory: Memory) -> JournalWriter:
     """Open a journal; one that is still in use is waited for, a while. Raises JournalError, OSError."""
     clock = SteadyClock()
     looked = 0.0
     while True:
         try:
             return await asyncio.to_thread(
-                JournalWriter.open, directory, hearing_id, clock=clock, waiting_bytes=waiting_bytes
+                JournalWriter.open, directory, hearing_id, clock=clock, waiting_bytes=waiting_bytes, memory=memory
             )
         except JournalError as error:
             if error.code != "journal_in_use" or looked >= JOURNAL_WAIT_S:

@@ -272,8 +272,8 @@ class Recorder:
     def _mend(self, *, at_once: bool) -> None:
         """Tell that all is well, if it was not."""
         trouble = self._trouble
-        if trouble is None:
-            return
+        if trouble is None or self._journal.room_left <= 0:
+            return  # well, or still without room: other hearings' recordings fill the memory of this process
         if trouble.error == "disk_slow" and not at_once and time.monotonic() - self._troubled_s < STEADY_S:
             return
         lost, self._lost = self._lost, None

@@ -25,6 +25,7 @@ from records.journal import (
     Source,
     read_journal,
 )
+from records.journal_memory import Memory
 from records.journal_reading import read_segment
 from records.manifests import Gap, survey
 
@@ -487,3 +488,55 @@ def sample_segment(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         writer.write_event({"event": "Said", "count": index})
     writer.close()
     return (directory / "segment-000001.jfj").read_bytes()
+
+
+def test_all_journals_of_a_process_share_one_bound_and_a_hole_is_one(tmp_path: Path, clock: FixedClock) -> None:
+    memory = Memory(100_000)
+    one, other = (
+        JournalWriter.open(tmp_path / name, "h1", clock=clock, waiting_bytes=80_000, memory=memory)
+        for name in ("one", "other")
+    )
+    sources = {writer: declare(writer) for writer in (one, other)}
+
+    def speak(writer: JournalWriter, seconds: int) -> None:
+        for _ in range(seconds):
+            clock.advance(1)
+            writer.write_packet(sources[writer], writer.now_us(), bytes(10_000))
+
+    for _ in range(30):  # a disk that takes everything: however much it becomes, nobody is refused
+        speak(one, 2)
+        one.flush()
+    assert memory.room_left > 0.99
+    speak(one, 6)
+    speak(other, 3)
+    with pytest.raises(JournalFull):
+        speak(other, 1)
+    assert (one.room_left, other.room_left) == (pytest.approx(0.1, abs=0.01), 0)
+    other.flush()
+    assert other.go_on() is None, "the other one still fills more than half"
+    with pytest.raises(JournalFull):
+        speak(other, 1)
+    one.flush()
+    assert other.go_on() == (70_000, 71_000)
+    speak(other, 3)
+    speak(one, 6)
+    one.abandon()
+    speak(other, 4)
+    other.close()
+    assert len(survey(tmp_path / "other").gaps) == 1
+
+
+def test_a_recording_that_ends_while_others_fill_the_memory_keeps_who_came_and_went(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    memory = Memory(50_000)
+    one, other = (JournalWriter.open(tmp_path / name, "h1", clock=clock, memory=memory) for name in ("one", "other"))
+    one.write_packet(declare(one), one.now_us(), bytes(49_000))
+    with pytest.raises(JournalFull):
+        other.write_packet(declare(other), other.now_us(), bytes(2_000))
+    other.write_event({"event": "SeatLeft"})
+    other.close()
+    assert [record.data for record in read_journal(tmp_path / "other") if isinstance(record, Event)] == [
+        {"event": "SeatLeft"}
+    ]
+    one.abandon()
