@@ -63,7 +63,7 @@ _WORDS = {
     Outcome.UNREACHABLE: "连不上服务",
     Outcome.LIFETIME_OVER: "到了预定的时间，已自行离开",
 }
-_BY_REASON = {"ended": Outcome.ENDED, "left": Outcome.LEFT, "moved": Outcome.MOVED}
+_BY_REASON = {"ended": Outcome.ENDED, "host_absent": Outcome.ENDED, "left": Outcome.LEFT, "moved": Outcome.MOVED}
 
 
 @dataclass(slots=True)
