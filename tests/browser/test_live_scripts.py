@@ -240,6 +240,7 @@ def test_a_signature_is_whole_when_the_phone_is_turned(page: Page) -> None:
 def test_an_answer_that_never_comes_is_told(shared_server: Server, applicants_browser: Browser) -> None:
     phone = open_context(applicants_browser, PHONE, phone=True).new_page()
     show_the_id_tail(phone, shared_server)
+    phone.locator("#recording-agree").wait_for()
     phone.route("**/hearing/consents", lambda route: route.abort())
     phone.get_by_role("button", name="我同意录音录像").click()
     expect(phone.locator("#recording-problem")).to_contain_text("网络没有接通")
