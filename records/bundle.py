@@ -50,6 +50,8 @@ VAULT = "vault"
 OPENING = "opening.json"
 
 _NAME = re.compile(r"(?:[a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+_KNOWN = re.compile(f"{README}|{BUNDLE}|{SEAL}|{FACTS}|{RECORDING}/|trail/")
+"""What one of a bundle's own files is called."""
 _PIECE = 1 << 20
 
 VAULT_DETAILS = ("manifest", "digest", "file_digest", "answer_digest", "picture_digest", "receipt_digest")
@@ -147,7 +149,7 @@ class _Unpacked:
     def add(self, name: str, pieces: Iterable[bytes], *, write: bool) -> None:
         """Take one file."""
         if not _NAME.fullmatch(name) or name in self.members:
-            self.findings.append(Finding(False, "member_unexpected", {"name": ascii(name)}))
+            self.findings.append(Finding(False, "member_unexpected", {"name": _shown(name)}))
             for _ in pieces:
                 pass
             return
@@ -186,11 +188,16 @@ def _unpack(bundle: Path, workspace: Path) -> _Unpacked:
                 unpacked.add(member.name, member.pieces(), write=True)
                 after = member.name
                 if not member.intact:
-                    unpacked.findings.append(Finding(False, "member_checksum_wrong", {"name": ascii(member.name)}))
+                    unpacked.findings.append(Finding(False, "member_checksum_wrong", {"name": _shown(member.name)}))
         except ArchiveUnreadable as error:
-            params: dict[str, str | int] = {"position": error.position, "after": ascii(after)}
+            params: dict[str, str | int] = {"position": error.position, "after": _shown(after)}
             unpacked.findings.append(Finding(False, "archive_changed", params))
     return unpacked
+
+
+def _shown(name: str) -> str:
+    """Return a name as it can be shown: whoever made the file may have put anything into it."""
+    return ascii(name)[1:-1]
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -204,20 +211,30 @@ def verify_bundle(
 ) -> Iterator[Finding]:
     """Check a bundle, an archive or a directory, with the public key alone; `workspace` is an empty directory.
 
-    Not ok: `archive_changed(position, after)`, `member_unexpected(name)`, `member_checksum_wrong(name)`,
+    Not ok, and then nothing else is looked at: `not_a_bundle(name)`, `other_key(theirs, given)` (it says itself that
+    another key signed it). Not ok: `archive_changed(position, after)`, `member_unexpected(name)`,
+    `member_checksum_wrong(name)`,
     `bundle_list_missing`, `bundle_seal_missing`, `bundle_seal_wrong`, `bundle_list_changed`, `bundle_list_unreadable`,
     `member_missing(name)`, `member_changed(name)`, `member_extra(name)`, `vault_missing(digest)`,
     `vault_changed(digest)`, `facts_differ`, `trail_missing`, `recording_unproven` (the extract names no seal),
     `opening_missing` (nothing in it opens its encrypted recording), and
     those of `check_extract`, `verify_recording` and `check_stamp` (by whose `authority`).
-    Ok: `bundle_whole(files)`, `vault_whole(files)`, `facts_agree(payments)`.
+    Ok: `bundle_whole(files, number)`, `vault_whole(files)`, `facts_agree(payments)`.
     """
     unpacked = _unpack(bundle, workspace)
+    if not any(_KNOWN.match(name) for name in unpacked.members):
+        yield Finding(False, "not_a_bundle", {"name": bundle.name})
+        return
+    content = _read_content(unpacked.read(BUNDLE) or b"")
+    theirs = None if content is None else content.get("key_id")
+    if isinstance(theirs, str) and theirs != key.key_id:
+        yield Finding(False, "other_key", {"theirs": ascii(theirs)[1:-1], "given": key.key_id})
+        return
     yield from unpacked.findings
     listed = list(_check_list(unpacked, key))
     yield from listed
     if not unpacked.findings and all(finding.ok for finding in listed):
-        yield Finding(True, "bundle_whole", {"files": len(unpacked.members)})
+        yield Finding(True, "bundle_whole", {"files": len(unpacked.members), "number": _number_in(content)})
     if EXTRACT not in unpacked.members or HEADS not in unpacked.members:
         yield Finding(False, "trail_missing")
         return
@@ -258,13 +275,29 @@ def _check_list(unpacked: _Unpacked, key: VerifyKey) -> Iterator[Finding]:
         yield Finding(False, "member_extra", {"name": name})
 
 
-def _read_list(bundle: bytes) -> dict[str, Member] | None:
+def _read_content(bundle: bytes) -> dict[str, Json] | None:
     try:
         content = json.loads(bundle)
         if content["form"] != FORM or canonical(content) + b"\n" != bundle:
             return None
-        members = [Member(str(row["name"]), int(row["bytes"]), str(row["sha256"])) for row in content["members"]]
     except (ValueError, KeyError, TypeError, RecursionError, CanonicalizationError):
+        return None
+    return cast(dict[str, Json], content)
+
+
+def _number_in(content: Mapping[str, Json] | None) -> str:
+    """Return the number of the hearing that a bundle says it is of."""
+    session = None if content is None else content.get("session")
+    return str(session.get("number", "")) if isinstance(session, Mapping) else ""
+
+
+def _read_list(bundle: bytes) -> dict[str, Member] | None:
+    content = cast(dict[str, list[dict[str, str | int]]] | None, _read_content(bundle))
+    if content is None:
+        return None
+    try:
+        members = [Member(str(row["name"]), int(row["bytes"]), str(row["sha256"])) for row in content["members"]]
+    except (ValueError, KeyError, TypeError):
         return None
     if not all(_NAME.fullmatch(member.name) for member in members):
         return None

@@ -28,7 +28,7 @@ from records.chain import (
     read_heads,
 )
 from records.signing import VerifyKey
-from records.verifier import Finding, recomputed_digest
+from records.verifier import Finding, forged_heads, recomputed_digest
 
 Line: TypeAlias = ExportedEntry | SealedEntry
 
@@ -81,7 +81,7 @@ def check_extract(extract: Path, heads: Path, key: VerifyKey) -> Extract:
     """Check an extract against the heads beside it.
 
     Not ok: those of `verify_trail` (`entry_changed`, `entries_missing`, `entry_out_of_place`, `chain_broken`,
-    `head_forged`, `trail_rewritten`, `tail_cut`, `line_unreadable`, `head_line_unreadable`),
+    `head_forged`, `heads_of_another_key`, `trail_rewritten`, `tail_cut`, `line_unreadable`, `head_line_unreadable`),
     `extract_unanchored(first)` (no signed head before the first entry), `extract_unsigned(first, last)`
     (no signed head after). Ok: `extract_whole(shown, sealed, first, last)`.
     """
@@ -111,9 +111,7 @@ def check_extract(extract: Path, heads: Path, key: VerifyKey) -> Extract:
 
 def _follow(entries: Sequence[Line], heads: Sequence[SignedHead], key: VerifyKey) -> Iterator[Finding]:
     holding = {head.sequence: head for head in heads if head_holds(head, key)}
-    for head in heads:
-        if holding.get(head.sequence) != head:
-            yield Finding(False, "head_forged", {"sequence": head.sequence})
+    yield from forged_heads(heads, holding.values())
     first = entries[0].sequence if entries else 1
     anchor = GENESIS if first == 1 else holding[first - 1].digest if first - 1 in holding else None
     if anchor is None:

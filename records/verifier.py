@@ -6,7 +6,7 @@ is found comes as `Finding`s: `web` makes the sentences.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,14 +61,13 @@ def verify_trail(entries: Iterable[ExportedEntry], heads: Sequence[SignedHead], 
 
     Not ok: `entry_changed(sequence)`, `entries_missing(first, last)`, `entry_out_of_place(sequence)` (inserted, doubled
     or reordered), `chain_broken(sequence)` (it does not follow the entry before it), `head_forged(sequence)`,
+    `heads_of_another_key(heads)` (not one of them is this key's),
     `trail_rewritten(first, last)` (the entries between two heads agree among themselves, but not with the later head),
     `tail_cut(first, last)`, `heads_missing(entries)` (nothing can prove the tail). Ok: `trail_whole(entries, signed)`,
     `trail_unsigned_tail(first, last)` (written after the newest head: chained, not yet vouched for).
     """
     holding = [head for head in heads if head_holds(head, key)]
-    for head in heads:
-        if head not in holding:
-            yield _bad("head_forged", sequence=head.sequence)
+    yield from forged_heads(heads, holding)
     chain = _Chain(wanted={head.sequence for head in holding})
     broken = False
     for entry in entries:
@@ -80,6 +79,16 @@ def verify_trail(entries: Iterable[ExportedEntry], heads: Sequence[SignedHead], 
     if broken or len(holding) != len(heads) or not all(finding.ok for finding in against_heads):
         return
     yield _good("trail_whole", entries=chain.last, signed=max((head.sequence for head in holding), default=0))
+
+
+def forged_heads(heads: Sequence[SignedHead], holding: Collection[SignedHead]) -> Iterator[Finding]:
+    """Tell which heads do not hold: `head_forged(sequence)`; when none does, once, `heads_of_another_key(heads)`."""
+    if heads and not holding:
+        yield _bad("heads_of_another_key", heads=len(heads))
+        return
+    for head in heads:
+        if head not in holding:
+            yield _bad("head_forged", sequence=head.sequence)
 
 
 class _Chain:
@@ -178,9 +187,10 @@ def verify_recording(
     `session_key` opens an encrypted recording, and so lets every packet around a recess be looked at; `key_elsewhere`:
     it does not lie beside the recording, as in a bundle.
     Not ok: `manifest_missing`, `signature_missing`, `signature_wrong` (changed, or another key's), `manifest_changed`,
-    `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail), `segment_missing(name)`,
-    `segment_changed(name)`, `segment_extra(name)`, `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was
-    so already when it was sealed: codes of `records.manifests.Fault`), `session_key_changed`,
+    `manifest_unreadable`, `manifest_replaced` (well signed, but not the one on the trail),
+    `segment_missing(name, began, ended)`, `segment_changed(name, began, ended)`, `segment_extra(name)`,
+    `segment_unchained(name)`, `sealed_with_fault(fault, name)` (it was so already when it was sealed: codes of
+    `records.manifests.Fault`), `sealed_too_short` (as was the whole of it), `session_key_changed`,
     `session_key_missing` (nothing was changed, and nobody can see or hear it any more), `segment_locked(name)` (the
     session's key does not open it), `recess_packets(name, packets, at, began, ended)` (sound or pictures that arrived
     in a recess, the first of them at `at`), `recess_recorded(name, began, ended)` (a whole segment of them, which
@@ -277,7 +287,7 @@ def _listed(row: Mapping[str, Json]) -> _Listed:
 
 def _check_recesses(directory: Path, content: _Manifest, session_key: SessionKey | None) -> Iterator[Finding]:
     """Look whether anything was recorded in a recess: packet by packet, or what cannot be opened by whole segments."""
-    begins_us = next((segment.started_at_us for segment in content.segments if segment.started_at_us), 0)
+    begins_us = _begins_us(content.segments)
     for from_ms, to_ms in content.recesses:
         spoken = {"began": _clock(from_ms), "ended": _clock(to_ms)}
         yield _good("recess", **spoken)
@@ -310,6 +320,10 @@ def _arrivals(path: Path, session_key: SessionKey | None) -> list[int] | None:
     return arrivals
 
 
+def _begins_us(listed: Sequence[_Listed]) -> int:
+    return next((segment.started_at_us for segment in listed if segment.started_at_us), 0)
+
+
 def _clock(elapsed_ms: int) -> str:
     minutes, seconds = divmod(elapsed_ms // 1000, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
@@ -319,18 +333,22 @@ def _sealed_faults(faults: Sequence[tuple[str, str]]) -> Iterator[Finding]:
     for code, name in faults:
         if code == "segment_torn":
             yield _good("segment_torn", name=name)
+        elif code == "shorter_than_held":
+            yield _bad("sealed_too_short")
         elif code != "chain_broken":  # seen as `segment_unchained`
             yield _bad("sealed_with_fault", fault=code, name=name)
 
 
 def _check_segments(directory: Path, listed: Sequence[_Listed]) -> Iterator[Finding]:
     before = ""
+    begins_us = _begins_us(listed)
     for entry in listed:
         digest = _file_digest(directory / entry.name)
+        times = [_clock(max(0, at_us - begins_us) // 1000) for at_us in (entry.started_at_us, entry.ended_at_us)]
         if digest is None:
-            yield _bad("segment_missing", name=entry.name)
+            yield _bad("segment_missing", name=entry.name, began=times[0], ended=times[1])
         elif digest != entry.digest:
-            yield _bad("segment_changed", name=entry.name)
+            yield _bad("segment_changed", name=entry.name, began=times[0], ended=times[1])
         if entry.previous != before:
             yield _bad("segment_unchained", name=entry.name)
         before = entry.digest

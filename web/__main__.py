@@ -121,16 +121,14 @@ def simulate_applicant(url: str, id_tail: str, refuse: bool, insecure: bool) -> 
 
 
 @main.command()
-@click.argument("bundle", type=click.Path(path_type=Path, exists=True), required=False)
+@click.argument("bundle", type=click.Path(path_type=Path), required=False)
 @click.option("--var", "var", type=click.Path(path_type=Path), default=Path("var"), show_default=True, help="数据目录")
-@click.option(
-    "--key", "key_file", type=click.Path(path_type=Path, exists=True), help="本院公钥（PEM）；缺省用数据目录里的"
-)
+@click.option("--key", "key_file", type=click.Path(path_type=Path), help="本院公钥（PEM）；缺省用数据目录里的")
 @click.option("--rebuild", type=click.Path(path_type=Path), help="在这个目录里由证据包的原始记录重新生成录像，并对照")
 @click.option(
     "--authority",
     "authority_file",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path),
     help="时间戳服务的证书（PEM），用来核对时间戳",
 )
 def verify(
@@ -141,6 +139,9 @@ def verify(
         raise click.UsageError("核对证据包要用 --key 给出从别的途径取得的本院公钥。")
     if bundle is None and rebuild is not None:
         raise click.UsageError("--rebuild 要和证据包一起用。")
+    for path in (bundle, key_file, authority_file):
+        if path is not None and not path.exists():
+            raise click.UsageError(f"没有这个文件：{path}。")
     try:
         authority = None if authority_file is None else Authority.load(authority_file)
     except AuthorityUnreadable:

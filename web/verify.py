@@ -1,6 +1,7 @@
 """`jiefang verify`: everything that an installation keeps, checked against the office's public key alone."""
 
 import asyncio
+import errno
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -11,9 +12,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import DatabaseError
 
 from aid import ledger
-from records.bundle import PLAYBACK, recording_in, verify_bundle
+from records.bundle import PLAYBACK, RECORDING, recording_in, verify_bundle
 from records.chain import HeadUnreadable
 from records.database import Database
+from records.manifests import MANIFEST
 from records.personal import PersonalData
 from records.signing import KeyUnreadable, VerifyKey
 from records.timestamps import Authority, check_stamp
@@ -25,6 +27,19 @@ from signaling.media.playback import SUFFIXES, remux
 from web.findings import describe
 from web.proofs import vault_digests, without_deleted
 from web.retention import deleted_by
+
+NO_KEY = "公钥读不出来，没有办法核对。请用 --key 指出公钥文件（office-public.pem）。"
+_REASONS = {
+    errno.ENOENT: "文件不在",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EEXIST: "那里有一个同名的文件",
+    errno.ENOTDIR: "那里不是文件夹",
+    errno.EISDIR: "那里是一个文件夹",
+    errno.ENOSPC: "磁盘满了",
+    errno.EDQUOT: "磁盘满了",
+    errno.EROFS: "磁盘是只读的",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ async def verify_installation(var: Path, key_file: Path | None, authority: Autho
     try:
         key = VerifyKey.load(key_file or data / "office-public.pem")
     except (KeyUnreadable, OSError):
-        return Report(False, ("公钥读不出来，没有办法验证。请用 --key 指出本院公钥的文件。",))
+        return Report(False, (NO_KEY,))
     lines = [f"公钥编号 {key.key_id}"]
     whole = True
     async for where, finding in _findings(var, data, key, authority):
@@ -59,7 +74,7 @@ def verify_evidence(bundle: Path, key_file: Path, rebuild: Path | None, authorit
     try:
         key = VerifyKey.load(key_file)
     except (KeyUnreadable, OSError):
-        return Report(False, ("公钥读不出来，没有办法验证。请用 --key 指出本院公钥的文件。",))
+        return Report(False, (NO_KEY,))
     lines = [f"公钥编号 {key.key_id}"]
     whole = True
     with tempfile.TemporaryDirectory() as workspace:
@@ -77,31 +92,49 @@ def _evidence_findings(
     try:
         yield from verify_bundle(bundle, key, opened, authority=authority)
     except OSError as error:
-        yield Finding(False, "bundle_unreadable", {"name": error.strerror or bundle.name})
+        yield Finding(False, "bundle_unreadable", {"name": reason_of(error)})
         return
-    if rebuild is not None:
-        yield from rebuild_playback(opened, rebuild)
+    if rebuild is not None and (opened / RECORDING).is_dir():
+        try:
+            yield from rebuild_playback(opened, rebuild)
+        except OSError as error:
+            yield Finding(False, "rebuild_failed", {"why": reason_of(error)})
 
 
 def rebuild_playback(opened: Path, output: Path) -> Iterator[Finding]:
     """Make the playback files of an unpacked bundle again from its journal, and compare what they hold.
 
-    Not ok: `playback_differs(name)`, `playback_missing(name)` (in the bundle), `playback_not_made(name)` (from the
-    journal). Ok: `playback_same(name)`, `playback_none`.
+    Not ok: `playback_differs(name, who)`, `playback_missing(name, who)` (in the bundle), `playback_not_made(name, who)`
+    (from the journal). Ok: `playback_same(name, who)`, `playback_none`. Raises OSError when they cannot be written.
     """
     made = {file.path.name: file.path for file in remux(recording_in(opened), output)}
+    people = _people_in(opened / RECORDING / MANIFEST)
     kept = {path.name: path for path in sorted((opened / PLAYBACK).glob("*")) if path.suffix in SUFFIXES}
     if not made and not kept:
         yield Finding(True, "playback_none")
     for name in sorted(made.keys() | kept.keys()):
+        told = {"name": name, "who": people.get(Path(name).stem, "没有记名的人")}
         if name not in kept:
-            yield Finding(False, "playback_missing", {"name": name})
+            yield Finding(False, "playback_missing", told)
         elif name not in made:
-            yield Finding(False, "playback_not_made", {"name": name})
+            yield Finding(False, "playback_not_made", told)
         elif _same_content(made[name], kept[name]):
-            yield Finding(True, "playback_same", {"name": name})
+            yield Finding(True, "playback_same", told)
         else:
-            yield Finding(False, "playback_differs", {"name": name})
+            yield Finding(False, "playback_differs", told)
+
+
+def _people_in(manifest: Path) -> dict[str, str]:
+    """Return who sat in which seat, as the manifest has it, whether that holds or not."""
+    try:
+        return {str(person["seat"]): str(person["name"]) for person in json.loads(manifest.read_bytes())["people"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def reason_of(error: OSError) -> str:
+    """Return in words why a file cannot be read or written."""
+    return _REASONS.get(error.errno or 0, f"磁盘出错（{error.strerror or type(error).__name__}）")
 
 
 def _same_content(one: Path, other: Path) -> bool:

@@ -6,6 +6,7 @@ import string
 from fnmatch import fnmatch
 
 from tests.architecture.source import calls_of, texts_in, texts_of_code
+from web.findings import FAULTS
 from web.findings import TEXTS as FINDINGS
 from web.refusal_texts import TEXTS as REFUSALS
 from web.trail_texts import TEXTS as TRAIL
@@ -67,6 +68,13 @@ def test_every_finding_of_the_verifier_has_a_sentence() -> None:
     }
     assert found
     assert not {code for code in found if not any(fnmatch(known, code) for known in FINDINGS)}
+
+
+def test_every_fault_that_a_seal_may_tell_of_has_words() -> None:
+    faults = {text for call in calls_of("JournalFault", "Fault") for text in texts_in(call.args[0])}
+    said_otherwise = {"segment_torn", "chain_broken", "shorter_than_held"}
+    assert said_otherwise < faults
+    assert faults - said_otherwise == set(FAULTS)
 
 
 def test_the_source_reader_sees_conditions_and_patterns() -> None:

@@ -1,5 +1,6 @@
 """Whoever has a bundle and the public key can check everything, and nobody can change a byte unseen."""
 
+import io
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from records.archive import write_archive
 from records.bundle import verify_bundle
 from records.chain import canonical
 from records.manifests import MANIFEST, seal_directory
@@ -19,6 +21,15 @@ from records.signing import SigningKey, VerifyKey
 from tests.integration.evidence.conftest import Evidence
 from web.__main__ import main
 from web.simulator.person import DEMO_APPLICANT
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Return an archive as another program makes it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return made.getvalue()
 
 
 def verify(bundle: Path, key: Path, tmp_path: Path) -> list[str]:
@@ -111,17 +122,43 @@ def test_the_wrapping_is_covered_to_the_byte(evidence: Evidence, tmp_path: Path)
 
 def test_another_offices_key_proves_nothing(evidence: Evidence, tmp_path: Path) -> None:
     SigningKey.generate().public.save(tmp_path / "stranger.pem")
-    found = verify(evidence.bundle, tmp_path / "stranger.pem", tmp_path)
-    assert "bundle_seal_wrong" in found
-    assert "signature_wrong" in found
-    assert any(code.startswith("head_forged") for code in found)
+    (told,) = verify(evidence.bundle, tmp_path / "stranger.pem", tmp_path)
+    assert told.startswith("other_key")
+    # Who says that he signed it with that key has not.
+    key, stranger = VerifyKey.load(evidence.key), VerifyKey.load(tmp_path / "stranger.pem")
+    with zipfile.ZipFile(evidence.bundle) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    forged = [(name, data.replace(key.key_id.encode(), stranger.key_id.encode())) for name, data in members]
+    write_archive(tmp_path / "forged.zip", forged)
+    found = verify(tmp_path / "forged.zip", tmp_path / "stranger.pem", tmp_path)
+    assert {"bundle_seal_wrong", "signature_wrong"} <= set(found)
+    assert any(code.startswith("heads_of_another_key") for code in found)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", zipped({"a.txt": b"x"})], ids=["empty", "text", "another program's"])
+def test_what_is_no_bundle_is_said_to_be_none_and_nothing_else(evidence: Evidence, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "file.zip").write_bytes(data)
+    assert verify(tmp_path / "file.zip", evidence.key, tmp_path) == ["not_a_bundle file.zip"]
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file.zip").write_bytes(data)
+    assert verify(tmp_path / "folder", evidence.key, tmp_path) == ["not_a_bundle folder"]
+
+
+def test_files_that_cannot_be_used_are_told_in_words(evidence: Evidence, tmp_path: Path) -> None:
+    (tmp_path / "a-file").write_text("")
+    arguments = ["verify", str(evidence.bundle), "--key", str(evidence.key), "--rebuild", str(tmp_path / "a-file")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "没能重新生成录像：那里有一个同名的文件。" in result.output
+    result = CliRunner().invoke(main, ["verify", str(tmp_path / "nothing.zip"), "--key", str(evidence.key)])
+    assert (result.exit_code, "没有这个文件：" in result.output) == (2, True)
 
 
 def test_playback_files_can_be_made_again_from_the_journal(evidence: Evidence, tmp_path: Path) -> None:
     arguments = ["verify", str(evidence.bundle), "--key", str(evidence.key), "--rebuild", str(tmp_path / "again")]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "每一帧画面、每一段声音都相同" in result.output
+    assert "每一帧画面、每一段声音都相同：高秀兰（" in result.output
     assert list((tmp_path / "again").glob("*.webm"))
 
 

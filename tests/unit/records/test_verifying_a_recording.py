@@ -193,6 +193,16 @@ def test_a_missing_segment_is_named(recording: Path, name: str) -> None:
     assert bad(recording) == [("segment_missing", name)]
 
 
+def test_a_changed_segment_tells_which_time_of_the_recording_it_is(recording: Path) -> None:
+    (recording / SEGMENTS[1]).write_bytes(b"")
+    (recording / SEGMENTS[2]).unlink()
+    wrong = [dict(finding.params) for finding in verify_recording(recording, KEY.public) if not finding.ok]
+    assert wrong == [
+        {"name": SEGMENTS[1], "began": "00:00:05", "ended": "00:00:10"},
+        {"name": SEGMENTS[2], "began": "00:01:10", "ended": "00:01:15"},
+    ]
+
+
 def test_an_extra_segment_is_named(recording: Path) -> None:
     (recording / "segment-000004.jfj").write_bytes(b"more")
     assert bad(recording) == [("segment_extra", "segment-000004.jfj")]

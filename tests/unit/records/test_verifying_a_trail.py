@@ -165,7 +165,7 @@ def test_a_database_restored_from_an_older_backup_and_used_on_is_found() -> None
 def test_a_head_that_another_key_signed_proves_nothing() -> None:
     entries = trail_of(3)
     codes = [finding.code for finding in bad(entries, [head_of(entries, STRANGER)])]
-    assert codes == ["head_forged", "heads_missing"]
+    assert codes == ["heads_of_another_key", "heads_missing"]
 
 
 def test_entries_after_the_newest_head_are_named_but_not_blamed() -> None:
