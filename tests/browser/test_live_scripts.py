@@ -107,6 +107,8 @@ async () => {
   answers[1](json('{"is": "new"}'));
   answers[0](json('{"is": "old"}'));
   await Promise.all(both);
+  const later = window.setTimeout;
+  window.setTimeout = (act) => later(act, 0);  // nobody waits for the tries in between
   window.fetch = async () => json('{"is": "cut');
   await newest.load();
   return [taken, complained];
@@ -258,6 +260,8 @@ BAD_OFFER = """
 async () => {
   const { MediaLink } = await import("/static/js/live/media.js");
   const told = [];
+  const later = window.setTimeout;
+  window.setTimeout = (act) => later(act, 0);  // nobody waits for the fresh one
   const broken = new Promise((resolve) => {
     const onLink = (state) => { told.push(state); if (state === "broken") resolve(); };
     const link = new MediaLink({ onStream() {}, onAnswer() {}, onLink, onMoved() {} }, {});
