@@ -67,6 +67,7 @@ steps = st.one_of(
     st.tuples(st.just("enters"), seat_ids, st.sampled_from(("phone", "tablet")), st.booleans()),
     st.tuples(st.just("admits"), seat_ids),
     st.tuples(st.just("says"), seat_ids, messages),
+    st.tuples(st.just("says"), seat_ids, st.just(Word("听得到吗"))),
     st.tuples(st.just("goes"), seat_ids),
     st.tuples(st.just("goes deaf"), seat_ids),
     st.tuples(st.just("news"), link_events),
