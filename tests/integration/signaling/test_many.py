@@ -1,6 +1,7 @@
 """Eight who are seen and sixteen who watch, through the hub and a real media worker, played by light peers."""
 
 import asyncio
+import itertools
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -183,17 +184,21 @@ async def talk(
 
 async def find_each_other(people: Sequence[LightPerson]) -> None:
     """Have everybody who is seen send until each has arrived at each of the others."""
-    for sequence in range(1000, 1400):
-        say(people, sequence)
-        await asyncio.sleep(0.02)
-        if all(
+
+    def found() -> bool:
+        return all(
             set(sender.ssrcs.values()) <= receiver.received.keys()
             for receiver in people
             for sender in people[: len(SEEN)]
             if sender is not receiver
-        ):
-            return
-    raise AssertionError("somebody hears or sees nothing of somebody else")
+        )
+
+    async with asyncio.timeout(PATIENCE_S):
+        for sequence in itertools.count(1000):
+            if found():
+                return
+            say(people, sequence)
+            await asyncio.sleep(0.02)
 
 
 def lacking(
