@@ -1,7 +1,7 @@
 /**
  * Ask whether the door is shut for good: a socket that is not let in says nothing about why.
  *
- * @param {string} path  a page's own JSON: answers 200 while its reader may be here
+ * @param {string} path  what its reader may ask for while they may be here; it may lead on to elsewhere
  * @returns {Promise<string | null>} a reason to stop trying, null to go on
  */
 export async function probe(path) {
@@ -12,9 +12,10 @@ export async function probe(path) {
       headers: { Accept: "application/json" },
       credentials: "same-origin",
       cache: "no-store",
+      redirect: "manual",
       signal: patience.signal,
     });
-    if (response.ok || response.status >= 500 || response.status === 429) return null;
+    if (response.ok || response.type === "opaqueredirect" || response.status >= 500 || response.status === 429) return null;
     return response.status === 401 ? "signed_out" : "not_admitted";
   } catch {
     // No answer at all: the network, or a server that is starting. Try again.
