@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from records.actors import Actor
 from records.clock import Clock
-from records.trail import record
+from sessions.entries import record_about_session
 from sessions.proceedings import end
 from sessions.recordings import add_mark
 from sessions.seats import SeatRole
@@ -23,15 +23,8 @@ async def end_without_host(
     from_ms = await _last_there_ms(db, session_id, elapsed_ms)
     session = await end(db, actor, session_id, clock=clock, elapsed_ms=elapsed_ms)
     await add_mark(db, actor, session_id, HOST_ABSENT, from_ms, TITLE, {}, clock=clock)
-    await record(
-        db,
-        actor,
-        "HostNeverReturned",
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"number": session.number, "from_ms": from_ms},
-        clock=clock,
+    await record_about_session(
+        db, actor, "HostNeverReturned", session_id, {"number": session.number, "from_ms": from_ms}, clock=clock
     )
     return session
 

@@ -20,6 +20,7 @@ from records.texts import clean_text
 from records.trail import record
 from sessions.actors import seat_of, session_of
 from sessions.days import day_bounds, office_date
+from sessions.entries import record_about_session
 from sessions.seats import SEEN_MAX, WATCHING_MAX, SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionEvent, SessionState, advance
 from sessions.tables import Invitation, Office, PresenceSpan, Seat, Session
@@ -123,14 +124,12 @@ async def book(db: AsyncSession, actor: Actor, command: BookSession, *, clock: C
     db.add_all([await _seat(db, session, role, attendee) for role, attendee in people])
     db.add(_applicant_seat(db, session, tail))
     await db.flush()
-    await record(
+    await record_about_session(
         db,
         actor,
         "HearingBooked",
-        subject_kind="session",
-        subject_id=session.id,
-        session_id=session.id,
-        details={
+        session.id,
+        {
             "number": session.number,
             "starts_at": session.starts_at.isoformat(),
             "ends_at": session.ends_at.isoformat(),
@@ -195,14 +194,12 @@ async def seat_people(db: AsyncSession, actor: Actor, command: SeatPeople, *, cl
         if attendee.person_id not in seats or seats[attendee.person_id].role is not role:
             db.add(await _seat(db, session, role, attendee))
     await db.flush()
-    await record(
+    await record_about_session(
         db,
         actor,
         "PeopleSeated",
-        subject_kind="session",
-        subject_id=session.id,
-        session_id=session.id,
-        details={"people": [f"{role.value} {attendee.person_id}" for role, attendee in command.people]},
+        session.id,
+        {"people": [f"{role.value} {attendee.person_id}" for role, attendee in command.people]},
         clock=clock,
     )
     return session
@@ -220,16 +217,7 @@ async def cancel(db: AsyncSession, actor: Actor, session_id: str, reason: str, *
         .where(Invitation.seat_id.in_(seats), Invitation.voided_at.is_(None))
         .values(voided_at=clock.now())
     )
-    await record(
-        db,
-        actor,
-        "HearingCancelled",
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"reason": why},
-        clock=clock,
-    )
+    await record_about_session(db, actor, "HearingCancelled", session_id, {"reason": why}, clock=clock)
     return session
 
 

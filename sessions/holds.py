@@ -12,8 +12,9 @@ from records.actors import Actor, Permission
 from records.clock import Clock
 from records.refusals import Refusal
 from records.texts import clean_text
-from records.trail import TrailEntry, record
+from records.trail import TrailEntry
 from sessions.actors import session_of
+from sessions.entries import record_about_session
 
 REASON_MAX = 200
 
@@ -39,15 +40,8 @@ async def _change(db: AsyncSession, actor: Actor, session_id: str, event: str, r
         raise Refusal("already_held")
     if not held and event == "LegalHoldLifted":
         raise Refusal("not_held")
-    await record(
-        db,
-        actor,
-        event,
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"reason": clean_text(reason, "reason", limit=REASON_MAX)},
-        clock=clock,
+    await record_about_session(
+        db, actor, event, session_id, {"reason": clean_text(reason, "reason", limit=REASON_MAX)}, clock=clock
     )
 
 

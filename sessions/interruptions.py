@@ -9,8 +9,8 @@ from records.actors import Actor
 from records.clock import Clock
 from records.database import Json
 from records.texts import length_of_time
-from records.trail import record
 from sessions.actors import session_of
+from sessions.entries import record_about_session
 from sessions.recordings import add_mark
 from sessions.tables import Mark
 
@@ -45,15 +45,8 @@ async def note_trouble(
 ) -> None:
     """Put on the trail that a recording does not reach the disk. Raises Refusal: session_unknown."""
     await session_of(db, session_id, lock=True)
-    await record(
-        db,
-        actor,
-        "RecordingTroubled",
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"cause": cause, "saved_ms": saved_ms},
-        clock=clock,
+    await record_about_session(
+        db, actor, "RecordingTroubled", session_id, {"cause": cause, "saved_ms": saved_ms}, clock=clock
     )
 
 
@@ -76,15 +69,8 @@ async def note_interruption(
     await add_mark(
         db, actor, session_id, INTERRUPTION, interrupted.from_ms, title_of(interrupted), details, clock=clock
     )
-    await record(
-        db,
-        actor,
-        "RecordingInterrupted",
-        subject_kind="session",
-        subject_id=session_id,
-        session_id=session_id,
-        details={"from_ms": interrupted.from_ms, **details},
-        clock=clock,
+    await record_about_session(
+        db, actor, "RecordingInterrupted", session_id, {"from_ms": interrupted.from_ms, **details}, clock=clock
     )
 
 

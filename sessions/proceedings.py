@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from records.actors import Actor, ActorKind, Permission
@@ -17,6 +17,7 @@ from records.texts import clean_text
 from records.trail import record
 from sessions.actors import require_host, seat_of, seats_of, session_of
 from sessions.admission import consents_of
+from sessions.entries import record_about_seat, record_about_session
 from sessions.recesses import Recess, recess_now
 from sessions.seats import SeatAbility, SeatRole, may
 from sessions.states import OVER, SessionEvent, SessionState, advance
@@ -76,7 +77,7 @@ async def start(db: AsyncSession, actor: Actor, session_id: str, *, clock: Clock
     await require_host(db, actor, session_id)
     session.state = advance(session.state, SessionEvent.STARTED)
     session.started_at = clock.now()
-    await _record_session(db, actor, "HearingStarted", session, clock)
+    await _record_state(db, actor, "HearingStarted", session, clock)
     return session
 
 
@@ -104,7 +105,7 @@ async def end(
     if recording is not None and recording.state is RecordingState.RECORDING:
         recording.state = RecordingState.ENDED
         recording.duration_ms = elapsed_ms
-    await _record_session(db, actor, "HearingEnded", session, clock, elapsed_ms=elapsed_ms)
+    await _record_state(db, actor, "HearingEnded", session, clock, elapsed_ms=elapsed_ms)
     return session
 
 
@@ -123,7 +124,7 @@ async def admit(db: AsyncSession, actor: Actor, session_id: str, seat_id: str, *
             if kind not in given:
                 raise Refusal("consent_missing", kind=kind.value)
     seat.admitted_at = clock.now()
-    await _record_seat(db, actor, "SeatAdmitted", seat, clock)
+    await record_about_seat(db, actor, "SeatAdmitted", seat, {}, clock=clock)
     return True
 
 
@@ -133,7 +134,7 @@ async def send_back(db: AsyncSession, actor: Actor, session_id: str, seat_id: st
     if seat.admitted_at is None:
         return False
     seat.admitted_at = None
-    await _record_seat(db, actor, "SeatSentBack", seat, clock)
+    await record_about_seat(db, actor, "SeatSentBack", seat, {}, clock=clock)
     return True
 
 
@@ -150,7 +151,7 @@ async def enter(db: AsyncSession, actor: Actor, session_id: str, seat_id: str, *
         return False
     db.add(PresenceSpan(id=new_id(), session_id=session_id, seat_id=seat_id, entered_at=clock.now()))
     await db.flush()
-    await _record_seat(db, actor, "SeatEntered", seat, clock)
+    await record_about_seat(db, actor, "SeatEntered", seat, {}, clock=clock)
     return True
 
 
@@ -162,7 +163,7 @@ async def leave(db: AsyncSession, actor: Actor, session_id: str, seat_id: str, r
     for span in spans:
         _close(span, clock.now(), clean_text(reason, "reason", limit=40))
     if spans:
-        await _record_seat(db, actor, "SeatLeft", seat, clock, reason=spans[0].reason)
+        await record_about_seat(db, actor, "SeatLeft", seat, {"reason": spans[0].reason}, clock=clock)
     return bool(spans)
 
 
@@ -172,7 +173,8 @@ async def close_open_presence(db: AsyncSession, actor: Actor, *, clock: Clock, r
     for span in spans:
         _close(span, clock.now(), reason)
     for span in spans:
-        await _record_seat(db, actor, "SeatLeft", await seat_of(db, span.seat_id), clock, reason=reason)
+        seat = await seat_of(db, span.seat_id)
+        await record_about_seat(db, actor, "SeatLeft", seat, {"reason": reason}, clock=clock)
     return len(spans)
 
 
@@ -198,8 +200,13 @@ async def leave_word(
     )
     db.add(message)
     await db.flush()
-    await _record_seat(db, actor, "WordLeft", seat, clock, message=message.id)
+    await record_about_seat(db, actor, "WordLeft", seat, {"message": message.id}, clock=clock)
     return message
+
+
+async def words_left(db: AsyncSession, session_id: str) -> int:
+    """Return how many words were left in a session so far."""
+    return await db.scalar(select(func.count()).where(Message.session_id == session_id)) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,33 +304,8 @@ def _close(span: PresenceSpan, at: datetime, reason: str) -> None:
     span.reason = reason
 
 
-async def _record_session(
+async def _record_state(
     db: AsyncSession, actor: Actor, event: str, session: Session, clock: Clock, **details: int | None
 ) -> None:
-    await db.flush()
-    await record(
-        db,
-        actor,
-        event,
-        subject_kind="session",
-        subject_id=session.id,
-        session_id=session.id,
-        details={"number": session.number, "state": session.state.value, **details},
-        clock=clock,
-    )
-
-
-async def _record_seat(
-    db: AsyncSession, actor: Actor, event: str, seat: Seat, clock: Clock, **details: str | None
-) -> None:
-    await db.flush()
-    await record(
-        db,
-        actor,
-        event,
-        subject_kind="seat",
-        subject_id=seat.id,
-        session_id=seat.session_id,
-        details={"role": seat.role.value, **details},
-        clock=clock,
-    )
+    told = {"number": session.number, "state": session.state.value, **details}
+    await record_about_session(db, actor, event, session.id, told, clock=clock)

@@ -15,8 +15,8 @@ from records.clock import Clock
 from records.ids import new_id
 from records.refusals import Refusal
 from records.texts import clean_text
-from records.trail import record
 from sessions.actors import require_host, session_of
+from sessions.entries import record_about_session
 from sessions.states import OVER, SessionState
 from sessions.tables import Mark, Session
 
@@ -111,13 +111,11 @@ async def _keep(db: AsyncSession, actor: Actor, event: str, session: Session, ma
     mark.id, mark.session_id, mark.at = new_id(), session.id, clock.now()
     db.add(mark)
     await db.flush()
-    await record(
+    await record_about_session(
         db,
         actor,
         event,
-        subject_kind="session",
-        subject_id=session.id,
-        session_id=session.id,
-        details={"number": session.number, "elapsed_ms": mark.elapsed_ms, "title": mark.title},
+        session.id,
+        {"number": session.number, "elapsed_ms": mark.elapsed_ms, "title": mark.title},
         clock=clock,
     )

@@ -47,7 +47,7 @@ from records.signing import SigningKey
 from records.timestamps import STAMP
 from records.trail import TrailEntry
 from records.vault import Vault
-from sessions.recordings import note_exported
+from sessions.handing_out import note_exported
 from web.bundle_readme import readme
 from web.composites import FILE
 from web.retention import deleted_by

@@ -22,6 +22,7 @@ from records.outbox import Handler, Letter, LetterState, NotYet
 from records.sealed_files import seal_file
 from sessions import recordings
 from sessions.actors import session_of
+from sessions.sealing import seal
 from sessions.states import SessionState
 from sessions.tables import Session
 from signaling.media.playback import PlaybackFile
@@ -106,7 +107,7 @@ async def seal_recording(app: web.Application, session_id: str) -> None:
     async with app[DATABASE].begin() as db:
         if (await session_of(db, session_id, lock=True)).state is SessionState.SEALED:
             return
-        await recordings.seal(
+        await seal(
             db,
             SEALER,
             session_id,

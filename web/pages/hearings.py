@@ -11,9 +11,9 @@ from records.actors import Permission
 from records.refusals import Refusal
 from sessions.booking import invite
 from sessions.days import office_date
+from sessions.handing_out import note_played
 from sessions.interruptions import INTERRUPTION
 from sessions.queries import SessionFile, past_sessions, sessions_on, upcoming_sessions
-from sessions.recordings import note_played
 from sessions.seats import SeatRole
 from sessions.states import SessionState
 from sessions.tables import PlaybackFile

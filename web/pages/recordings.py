@@ -11,8 +11,8 @@ from records.master_keys import MasterKeyMissing
 from records.refusals import Refusal
 from records.sealed_files import SealedFileDamaged
 from records.session_keys import SessionKeyUnreadable
+from sessions.handing_out import note_derived_asked, note_downloaded, note_watched, was_watched
 from sessions.queries import SessionFile, session_file
-from sessions.recordings import note_derived_asked, note_downloaded, note_watched, was_watched
 from web import composites
 from web.access import Route, Staff
 from web.composites import FILE

@@ -22,7 +22,8 @@ from records.verifier import verify_trail
 from sessions.admission import Identified, OtherDevice, WrongTail, give_consent, identify
 from sessions.booking import cancel, invite
 from sessions.proceedings import admit, close_open_presence, end, enter, leave, leave_word, send_back, start
-from sessions.recordings import add_mark, begin, seal
+from sessions.recordings import add_mark, begin
+from sessions.sealing import seal
 from sessions.states import SessionState
 from sessions.tables import Consent, ConsentKind, Invitation, Message, PresenceSpan, Session
 from tests.support.people import GAO_TAIL, WANG, Hearing

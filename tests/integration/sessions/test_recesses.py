@@ -15,7 +15,8 @@ from records.verifier import verify_recording
 from sessions.proceedings import end, room_opening, start
 from sessions.queries import marks_of
 from sessions.recesses import pause, recesses_of, require_no_recess, resume
-from sessions.recordings import begin, seal
+from sessions.recordings import begin
+from sessions.sealing import seal
 from tests.integration.sessions.test_recordings import KEY, SYSTEM, write_journal
 from tests.support.people import LIU, WANG, ZHAO, Hearing
 

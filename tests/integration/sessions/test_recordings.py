@@ -17,9 +17,11 @@ from records.signing import SigningKey
 from records.trail import entries_of, export_trail, sign_head
 from records.vault import Vault
 from records.verifier import verify_recording, verify_trail, verify_vault
+from sessions.handing_out import note_played
 from sessions.proceedings import end, enter, start
 from sessions.queries import session_file
-from sessions.recordings import MadePlayback, add_mark, begin, note_played, record_playback, seal
+from sessions.recordings import MadePlayback, add_mark, begin, record_playback
+from sessions.sealing import seal
 from sessions.states import SessionState
 from sessions.tables import Recording, RecordingState
 from tests.support.people import LIU, WANG, ZHAO, Hearing, give_every_consent, staff
