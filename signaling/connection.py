@@ -33,12 +33,15 @@ class Connection:
         self.connection_id = connection_id
         self.closing: CloseReason | None = None
         self._waiting: deque[FromServer] = deque()
+        self._shown: RoomShown | None = None
         self._news = asyncio.Event()
 
     def send(self, message: FromServer) -> None:
         """Queue a message. A connection that does not keep up is closed: its page comes back to a fresh picture."""
         if self.closing is not None:
             return
+        if isinstance(message, RoomShown):
+            self._shown = message
         if isinstance(message, WHOLE_TRUTHS):
             for index, older in enumerate(self._waiting):
                 if type(older) is type(message):
@@ -58,14 +61,19 @@ class Connection:
             self._waiting.append(ClosingSaid(reason, CLOSINGS[reason].retry))
             self._news.set()
 
-    async def write(self, socket: Socket, *, timeout_s: float) -> None:
+    async def write(self, socket: Socket, *, timeout_s: float, silence_s: float | None = None) -> None:
         """Send what is queued until the connection is to be closed and its `closing` is sent.
 
-        A frame that cannot be handed over within `timeout_s` closes the connection as slow. Raises ConnectionError
-        when the socket is gone.
+        When there was nothing to say for `silence_s`, the room is shown again: by that a page knows that its line
+        lives, since a browser shows it no pings. A frame that cannot be handed over within `timeout_s` closes the
+        connection as slow. Raises ConnectionError when the socket is gone.
         """
         while self.closing is None or self._waiting:
-            await self._news.wait()
+            try:
+                async with asyncio.timeout(silence_s):
+                    await self._news.wait()
+            except TimeoutError:
+                self._waiting.extend([self._shown] if self._shown is not None else [])
             self._news.clear()
             while self._waiting:
                 try:

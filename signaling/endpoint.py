@@ -148,7 +148,7 @@ async def _converse(
     """Read and write until either is over. Raises ConnectionError when the peer is gone while it is written to."""
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(reader.read())
-        writing = group.create_task(_write(connection, socket, settings.send_timeout_s))
+        writing = group.create_task(_write(connection, socket, settings))
         await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
         if connection.closing is None:
             # The socket is gone, and nothing will ever wake the writer.
@@ -165,10 +165,12 @@ async def _converse(
         await connection.end(socket, timeout_s=2 * settings.farewell_s)
 
 
-async def _write(connection: Connection, socket: web.WebSocketResponse, timeout_s: float) -> ConnectionError | None:
+async def _write(
+    connection: Connection, socket: web.WebSocketResponse, settings: HubSettings
+) -> ConnectionError | None:
     """Write until told to end; a lost peer is returned, since raised it would be wrapped by the group."""
     try:
-        await connection.write(socket, timeout_s=timeout_s)
+        await connection.write(socket, timeout_s=settings.send_timeout_s, silence_s=settings.silence_s)
     except ConnectionError as error:
         return error
     return None

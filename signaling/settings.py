@@ -9,6 +9,8 @@ class HubSettings:
 
     heartbeat_s: float = 10.0
     """After so long without a sound the client is pinged; half as long again without an answer, and it is gone."""
+    silence_s: float = 5.0
+    """After so long without a word the client is shown the room again, so that it knows its line lives."""
     send_timeout_s: float = 10.0
     """How long one frame may take to be handed to the network."""
     farewell_s: float = 2.0

@@ -1,11 +1,14 @@
 """Devices come and go, phones sleep, browsers stop what plays: the live pages go on by themselves."""
 
+import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.browser.people import (
+    BACK_MS,
     DESK,
     FAR_FACE,
     PHONE,
@@ -138,17 +141,54 @@ window.WebSocket = class extends WebSocket {
 OLD_SPEECH = "Object.defineProperty(window.speechSynthesis, 'addEventListener', { value: undefined });"
 
 
-def test_a_phone_that_slept_in_the_waiting_room_does_not_trust_its_line(
+class Lines:
+    """A page's lines to the room, of which the first can be dead without either end knowing; what came by each."""
+
+    def __init__(self, page: Page) -> None:
+        self.first_is_dead = False
+        self.heard: list[int] = []
+        page.route_web_socket(re.compile("/ws/hearings/"), self._lay)
+
+    def _lay(self, line: WebSocketRoute) -> None:
+        self.heard.append(0)
+        number = len(self.heard) - 1
+        server = line.connect_to_server()
+
+        def bring(message: str | bytes) -> None:
+            if number > 0 or not self.first_is_dead:
+                self.heard[number] += 1
+                line.send(message)
+
+        line.on_message(server.send)
+        server.on_message(bring)
+
+
+def test_a_phone_that_slept_in_the_waiting_room_finds_out_whether_its_line_is_dead(
     shared_server: Server, applicants_browser: Browser
 ) -> None:
     phone = open_context(applicants_browser, PHONE, phone=True).new_page()
-    phone.add_init_script(KEEP_SOCKETS + OLD_SPEECH)
+    phone.add_init_script(OLD_SPEECH)
     phone.clock.install()
+    lines = Lines(phone)
     come_in(phone, shared_server)
-    comes_true(phone, "() => sockets.at(-1)?.readyState === WebSocket.OPEN")
-    with phone.expect_websocket():
-        phone.clock.fast_forward("05:00")
+    waits_for(phone, lambda: lines.heard[0] >= 2)  # the room, and the room again
+    phone.clock.fast_forward("05:00")
+    before = lines.heard[0]
+    waits_for(phone, lambda: lines.heard[0] >= before + 2)
+    assert len(lines.heard) == 1, "a line that speaks is trusted"
+    lines.first_is_dead = True
+    phone.clock.fast_forward("05:00")
+    waits_for(phone, lambda: len(lines.heard) > 1 and lines.heard[1] > 0)
     expect(phone.locator("#wait-row-devices[data-kind=good]")).to_contain_text("正常")
+
+
+def waits_for(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for something outside of the browser; the driver hears of it meanwhile."""
+    for _ in range(BACK_MS // 100):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("never came")
 
 
 def test_a_page_that_the_browser_brings_back_begins_anew(shared_server: Server, applicants_browser: Browser) -> None:

@@ -14,15 +14,16 @@
  */
 
 const DELAYS_MS = [0, 500, 1000, 1500, 2000];
-/** In session the server speaks every second; this many seconds of silence, counted by a timer that stands still
- * whenever a phone freezes the page, mean that the line is dead. */
+/** The server speaks every second in session, and every five seconds at least; this many seconds of silence, counted by
+ * a timer that stands still whenever a phone freezes the page, mean that the line is dead. */
 const SILENT_TICKS = 8;
 const SUSPECT_TICKS = 2;
 const PROBE_AFTER = 2;
 /** A door that does not open for so long is knocked at again. */
 const KNOCK_TICKS = 10;
-/** A phone that slept for so long may have missed that the server gave its line up. */
+/** A phone that slept for so long may have missed that the server gave its line up: listen for a moment only. */
 const ASLEEP_MS = 15_000;
+const LISTEN_TICKS = 6;
 
 export class RoomConnection {
   /**
@@ -174,12 +175,9 @@ export class RoomConnection {
     this.silentTicks += 1;
     if (this.socket.readyState === WebSocket.CONNECTING) {
       if (this.silentTicks > KNOCK_TICKS) this.drop();
-    } else if (this.speaksEverySecond) {
-      // After sleep a moment is enough to hear whether it still speaks.
-      if (slept) this.silentTicks = SILENT_TICKS - SUSPECT_TICKS;
+    } else {
+      if (slept) this.silentTicks = SILENT_TICKS - (this.speaksEverySecond ? SUSPECT_TICKS : LISTEN_TICKS);
       if (this.silentTicks > SILENT_TICKS) this.drop();
-    } else if (slept) {
-      this.drop();
     }
   }
 
