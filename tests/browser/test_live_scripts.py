@@ -159,7 +159,7 @@ class Lines:
                 self.heard[number] += 1
                 line.send(message)
 
-        line.on_message(server.send)
+        line.on_message(lambda message: None if number == 0 and self.first_is_dead else server.send(message))
         server.on_message(bring)
 
 
@@ -196,6 +196,22 @@ def test_a_page_that_the_browser_brings_back_begins_anew(shared_server: Server, 
     with phone.expect_navigation():
         phone.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     expect(phone.locator("#wait-row-devices[data-kind=good]")).to_contain_text("正常")
+
+
+def test_a_wish_that_went_into_a_dead_line_is_not_taken_for_told(
+    shared_server: Server, applicants_browser: Browser
+) -> None:
+    phone = open_context(applicants_browser, PHONE, phone=True).new_page()
+    lines = Lines(phone)
+    come_in(phone, shared_server)
+    waits_for(phone, lambda: lines.heard[0] > 0)
+    lines.first_is_dead = True
+    phone.locator("#wait-later").click()
+    phone.get_by_role("button", name="换个时间", exact=True).click()
+    expect(phone.locator("#later-problem")).to_contain_text("没有发出去")  # once the silence is noticed
+    waits_for(phone, lambda: len(lines.heard) > 1 and lines.heard[1] > 0)
+    phone.get_by_role("button", name="换个时间", exact=True).click()
+    expect(phone.get_by_role("heading", name="好的，已经告诉检察官")).to_be_visible()
 
 
 def test_without_a_line_a_wish_for_another_day_is_not_taken_for_told_and_leaving_is_leaving(

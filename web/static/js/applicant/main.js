@@ -60,17 +60,25 @@ const view = {
     const mine = word.from === session.room?.you;
     appendWord(word, mine, byId("wait-words", HTMLElement), byId("words-list", HTMLElement));
     if (mine) for (const field of [waiting.word, call.word]) field.cameBack(word.text);
+    if (mine && asksForAnotherDay && word.text === say("later.word")) {
+      // The server has it, so that it is true that the prosecutor is told.
+      asksForAnotherDay = false;
+      go("another_day");
+      session.leave();
+    }
     if (isNews) call.wordCame(mine);
   },
   onNotice(topic) {
     if (topic === "confirmation") void sheet.load();
   },
   onRefused(code, params) {
+    askAgainForAnotherDay();
     for (const field of [waiting.word, call.word]) field.release();
     const key = knows(`refused.${code}`) ? `refused.${code}` : "refused.other";
     call.sayLine(say(key, /** @type {Record<string, string | number>} */ (params)), 8000);
   },
   onLost() {
+    askAgainForAnotherDay();
     for (const field of [waiting.word, call.word]) field.release();
     waiting.setOnline(false);
     call.drawQuality("lost");
@@ -107,6 +115,7 @@ const sheet = new ConfirmationSheet();
 /** @type {number | null} */
 let waitedSince = null;
 let leaving = false;
+let asksForAnotherDay = false;
 
 function wait() {
   waitedSince = Date.now();
@@ -150,6 +159,21 @@ function wasChecked() {
   }
 }
 
+/** The wish did not get through, as far as is known here. */
+function askAgainForAnotherDay() {
+  if (!asksForAnotherDay) return;
+  asksForAnotherDay = false;
+  sayLaterProblem(say("word.not_sent"));
+  byId("later-dialog", HTMLDialogElement).showModal();
+}
+
+/** @param {string} sentence */
+function sayLaterProblem(sentence) {
+  const problem = byId("later-problem", HTMLElement);
+  show(problem, sentence !== "");
+  write(problem, sentence);
+}
+
 /** @param {string} path */
 function leaveFor(path) {
   if (leaving) return;
@@ -171,13 +195,9 @@ function start() {
   });
   byId("later-form", HTMLFormElement).addEventListener("submit", (event) => {
     if (!(event.submitter instanceof HTMLButtonElement) || event.submitter.value !== "later") return;
-    const sent = session.send({ type: "word", text: say("later.word") });
-    const problem = byId("later-problem", HTMLElement);
-    show(problem, !sent);
-    write(problem, sent ? "" : say("word.not_sent"));
-    if (!sent) return event.preventDefault();
-    go("another_day");
-    session.leave();
+    asksForAnotherDay = session.send({ type: "word", text: say("later.word") });
+    sayLaterProblem(asksForAnotherDay ? "" : say("word.not_sent"));
+    if (!asksForAnotherDay) event.preventDefault();
   });
   if (!canTakePart()) {
     const why = !window.isSecureContext ? "insecure" : isInsideAnotherApp() ? "app" : "old";
