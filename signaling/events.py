@@ -84,8 +84,9 @@ class SeatSentBack:
 
 @dataclass(frozen=True, slots=True)
 class WordRecorded:
-    """The record has what `seat_id` wrote."""
+    """The record has what `seat_id` wrote as the `number`-th word of the hearing."""
 
+    number: int
     seat_id: str
     text: str
     at: datetime

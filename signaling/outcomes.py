@@ -139,7 +139,7 @@ def _word_recorded(room: Room, event: WordRecorded) -> Decision:
     writer = room.places.get(event.seat_id)
     if writer is None:
         return room, []
-    room = room.with_word(writer, event.text, event.at)
+    room = room.with_word(event.number, writer, event.text, event.at)
     word = room.words[-1]
     readers = [place for place in room.present() if word.is_for(place.seat_id, is_host=place.is_host)]
     # What it says is on record, encrypted, and not in the recording.

@@ -86,8 +86,10 @@ class Performer:
     async def perform(self, effect: Errand, room: Room) -> list[Outcome]:
         """Do what a room wants done, and report how that went if the room must know."""
         match effect:
-            case RecordEntry() | RecordDeparture() | RecordWord() | RecordLines() | RecordRefusal():
+            case RecordEntry() | RecordDeparture() | RecordLines() | RecordRefusal():
                 return await self._note(effect)
+            case RecordWord():
+                return await self._record_word(effect)
             case RecordTrouble() | RecordInterruption() | RecordAgain():
                 return await self._attend_to_trouble(effect)
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession() | BeginRecess() | EndRecess():
@@ -98,9 +100,7 @@ class Performer:
                 return await self._adjust_media(effect)
         assert_never(effect)
 
-    async def _note(
-        self, effect: RecordEntry | RecordDeparture | RecordWord | RecordLines | RecordRefusal
-    ) -> list[Outcome]:
+    async def _note(self, effect: RecordEntry | RecordDeparture | RecordLines | RecordRefusal) -> list[Outcome]:
         record = self._ports.proceedings
         match effect:
             case RecordEntry(seat_id):
@@ -111,15 +111,19 @@ class Performer:
                 work = record.measured(self.hearing_id, lines)
             case RecordRefusal(seat_id, code):
                 work = record.refused(self.hearing_id, seat_id, str(code))
-            case RecordWord(seat_id, text, at):
-                work = record.said(self.hearing_id, seat_id, text, at)
         failure = await self._attempt(work, "record_unavailable", effect)
-        if isinstance(effect, RecordWord):
-            if failure is None:
-                return [WordRecorded(effect.seat_id, effect.text, effect.at)]
-            return [ActionFailed(effect.seat_id, failure.code, failure.params)]
         # Lines: the recording has the same; nothing that the host could do would bring it back.
         return [] if failure is None or isinstance(effect, RecordLines) else [TroubleArose("record_unavailable")]
+
+    async def _record_word(self, effect: RecordWord) -> list[Outcome]:
+        said: list[Outcome] = []
+
+        async def work() -> None:
+            number = await self._ports.proceedings.said(self.hearing_id, effect.seat_id, effect.text, effect.at)
+            said.append(WordRecorded(number, effect.seat_id, effect.text, effect.at))
+
+        failure = await self._attempt(work(), "record_unavailable", effect)
+        return said if failure is None else [ActionFailed(effect.seat_id, failure.code, failure.params)]
 
     async def _attend_to_trouble(self, effect: RecordTrouble | RecordInterruption | RecordAgain) -> list[Outcome]:
         record = self._ports.proceedings

@@ -111,8 +111,8 @@ class Proceedings(Protocol):
         """`by` ends the recess at this moment of the recording."""
         ...
 
-    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
-        """`seat_id` wrote a word; it is sent to the others when this has returned."""
+    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> int:
+        """`seat_id` wrote a word; return which one of the hearing's it is. It is sent to the others then."""
         ...
 
     async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:

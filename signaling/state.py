@@ -130,9 +130,8 @@ class Room:
         """Return the room with this place in it."""
         return replace(self, places={**self.places, place.seat_id: place})
 
-    def with_word(self, writer: Place, text: str, at: datetime) -> "Room":
+    def with_word(self, number: int, writer: Place, text: str, at: datetime) -> "Room":
         """Return the room with another word at the end of `words`."""
-        number = self.words[-1].number + 1 if self.words else 1
         word = Word(number, writer.seat_id, writer.name, text, at, to_all=writer.is_host)
         return replace(self, words=(*self.words, word)[-WORDS_KEPT:])
 

@@ -114,10 +114,11 @@ class RecordedProceedings:
         async with self._by(by) as (db, actor):
             await recesses.resume(db, actor, hearing_id, elapsed_ms=elapsed_ms, clock=self._clock)
 
-    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
-        """A word was left."""
+    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> int:
+        """A word was left; return its number."""
         async with self._by(seat_id) as (db, actor):
             await proceedings.leave_word(db, actor, hearing_id, seat_id, text, clock=self._clock)
+            return await proceedings.words_left(db, hearing_id)
 
     async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:
         """The recording does not reach the disk."""

@@ -212,10 +212,11 @@ class MemoryProceedings:
         await self._note("resumed", by)
         self.hearings[hearing_id].recess = None
 
-    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> None:
+    async def said(self, hearing_id: str, seat_id: str, text: str, at: datetime) -> int:
         await self._note("said", seat_id, text)
         words = self.hearings[hearing_id].words
         words.append(Word(len(words) + 1, seat_id, seat_id, text, at, to_all=seat_id == "li"))
+        return len(words)
 
     async def troubled(self, hearing_id: str, error: str, saved_ms: int | None) -> None:
         await self._note("troubled", error, str(saved_ms))

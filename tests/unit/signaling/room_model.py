@@ -91,6 +91,7 @@ class Model:
     admitted: set[str] = field(default_factory=set)
     present: list[str] = field(default_factory=list)
     record_phase: str = "waiting"
+    words_left: int = 0
     enders: list[str | None] = field(default_factory=list)
     at: datetime = NOON
     without_host: timedelta = timedelta(0)
@@ -144,7 +145,10 @@ class Model:
             case RecordDeparture(seat_id, _):
                 self.present.remove(seat_id)
             case RecordWord(seat_id, text, at):
-                return [ActionFailed(seat_id, "refused")] if self.record_refuses else [WordRecorded(seat_id, text, at)]
+                if self.record_refuses:
+                    return [ActionFailed(seat_id, "refused")]
+                self.words_left += 1
+                return [WordRecorded(self.words_left, seat_id, text, at)]
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
                 return self._record(effect)
             case BeginRecess() | EndRecess() | SetPaused():
