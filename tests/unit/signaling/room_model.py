@@ -144,11 +144,8 @@ class Model:
                 self.present.append(seat_id)
             case RecordDeparture(seat_id, _):
                 self.present.remove(seat_id)
-            case RecordWord(seat_id, text, at):
-                if self.record_refuses:
-                    return [ActionFailed(seat_id, "refused")]
-                self.words_left += 1
-                return [WordRecorded(self.words_left, seat_id, text, at)]
+            case RecordWord():
+                return self._take_down(effect)
             case StartSession() | RecordAdmission() | RecordSendingBack() | EndSession():
                 return self._record(effect)
             case BeginRecess() | EndRecess() | SetPaused():
@@ -158,6 +155,12 @@ class Model:
             case AddToMedia() | RemoveFromMedia() | SetMuted() | TakeAnswer():
                 return self._media(effect)
         return []
+
+    def _take_down(self, effect: RecordWord) -> list[Outcome]:
+        if self.record_refuses:
+            return [ActionFailed(effect.seat_id, "refused")]
+        self.words_left += 1
+        return [WordRecorded(self.words_left, effect.seat_id, effect.text, effect.at)]
 
     def _shows(self, connection_id: str, message: FromServer) -> None:
         words = message.said if isinstance(message, Words) else (message,) if isinstance(message, WordSaid) else ()
