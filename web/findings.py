@@ -1,4 +1,6 @@
-"""What the verifier found, in sentences."""
+"""What the verifier found, in sentences; and why a file cannot be used."""
+
+import errno
 
 from records.texts import length_of_time
 from records.verifier import Finding
@@ -101,6 +103,19 @@ FAULTS: dict[str, str] = {
 }
 
 
+_REASONS = {
+    errno.ENOENT: "没有这个文件或文件夹",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EEXIST: "那里有一个同名的文件",
+    errno.ENOTDIR: "那里不是文件夹",
+    errno.EISDIR: "那里是一个文件夹",
+    errno.ENOSPC: "磁盘满了",
+    errno.EDQUOT: "磁盘满了",
+    errno.EROFS: "磁盘是只读的",
+}
+
+
 def describe(finding: Finding) -> str:
     """Return the sentence for one finding."""
     return TEXTS[finding.code].format(**{name: _said(name, value) for name, value in finding.params.items()})
@@ -110,3 +125,8 @@ def _said(name: str, value: str | int) -> str | int:
     if name.endswith("_ms"):
         return length_of_time(int(value))
     return FAULTS.get(value, value) if isinstance(value, str) else value
+
+
+def reason_of(error: OSError) -> str:
+    """Return in words why a file cannot be read or written."""
+    return _REASONS.get(error.errno or 0, f"磁盘出错（{error.strerror or type(error).__name__}）")

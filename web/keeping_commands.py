@@ -20,6 +20,7 @@ from records.trail import record
 from records.vault import VaultDamaged
 from sessions.tables import Session
 from web.exports import Exporter, command_line_actor
+from web.findings import reason_of
 from web.refusal_texts import sentence
 from web.settings import Settings, SettingsIncomplete, demo_settings, read_settings
 
@@ -79,8 +80,11 @@ def run_with_database(settings: Settings, job: Callable[[Database], Coroutine[ob
         click.echo(f"{_WRONG_MASTER}（主密钥 {missing}）", err=True)
     except SessionKeyUnreadable as unreadable:
         click.echo(f"录像 {unreadable} 的密钥文件读不出来。请先运行 jiefang verify。", err=True)
-    except (KeyUnreadable, OSError) as error:
-        click.echo(f"没能完成：{error}", err=True)
+    except KeyUnreadable as unreadable:
+        click.echo(f"没能完成：{unreadable} 不是签名密钥文件，或已损坏。", err=True)
+    except OSError as error:
+        place = f"（{error.filename}）" if error.filename else ""
+        click.echo(f"没能完成：{reason_of(error)}{place}。", err=True)
     sys.exit(1)
 
 

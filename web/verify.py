@@ -1,7 +1,6 @@
 """`jiefang verify`: everything that an installation keeps, checked against the office's public key alone."""
 
 import asyncio
-import errno
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -24,22 +23,11 @@ from records.verifier import Finding, verify_recording, verify_trail, verify_vau
 from sessions.tables import Recording, RecordingState, Session
 from signaling.media.comparing import PlaybackUnreadable, content_digest
 from signaling.media.playback import SUFFIXES, remux
-from web.findings import describe
+from web.findings import describe, reason_of
 from web.proofs import vault_digests, without_deleted
 from web.retention import deleted_by
 
 NO_KEY = "公钥读不出来，没有办法核对。请用 --key 指出公钥文件（office-public.pem）。"
-_REASONS = {
-    errno.ENOENT: "文件不在",
-    errno.EACCES: "没有权限",
-    errno.EPERM: "没有权限",
-    errno.EEXIST: "那里有一个同名的文件",
-    errno.ENOTDIR: "那里不是文件夹",
-    errno.EISDIR: "那里是一个文件夹",
-    errno.ENOSPC: "磁盘满了",
-    errno.EDQUOT: "磁盘满了",
-    errno.EROFS: "磁盘是只读的",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +118,6 @@ def _people_in(manifest: Path) -> dict[str, str]:
         return {str(person["seat"]): str(person["name"]) for person in json.loads(manifest.read_bytes())["people"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
-
-
-def reason_of(error: OSError) -> str:
-    """Return in words why a file cannot be read or written."""
-    return _REASONS.get(error.errno or 0, f"磁盘出错（{error.strerror or type(error).__name__}）")
 
 
 def _same_content(one: Path, other: Path) -> bool:

@@ -150,6 +150,9 @@ def test_files_that_cannot_be_used_are_told_in_words(evidence: Evidence, tmp_pat
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
     assert "没能重新生成录像：那里有一个同名的文件。" in result.output
+    nowhere = str(tmp_path / "no-folder" / "bundle.zip")
+    result = CliRunner().invoke(main, ["export", evidence.session_id, "--to", nowhere], env=evidence.environment)
+    assert (result.exit_code, "没能完成：没有这个文件或文件夹（" in result.output) == (1, True)
     result = CliRunner().invoke(main, ["verify", str(tmp_path / "nothing.zip"), "--key", str(evidence.key)])
     assert (result.exit_code, "没有这个文件：" in result.output) == (2, True)
 
