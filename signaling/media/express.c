@@ -17,6 +17,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
@@ -26,7 +27,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define FOREVER (-1.0)
 #define READ_MAX 64          /* datagrams a system call */
 #define PASS_MAX 512         /* datagrams of one socket before the others, and what waits, get their turn */
 #define SOCKETS_MAX 16
@@ -84,7 +84,8 @@ struct downlink { /* the way to one receiver */
     double *sent_at;
     uint16_t *sent_size;
     uint16_t number; /* the next transport-wide number */
-    uint16_t counted; /* whether it wants such numbers at all */
+    uint8_t counted; /* whether it wants such numbers at all */
+    uint8_t alone;   /* whether the way there takes no groups: it was worth a try */
     double quickest;  /* the shortest delay of late */
     struct heard heard;
     uint32_t queued;
@@ -94,6 +95,7 @@ struct downlink { /* the way to one receiver */
 struct route {
     struct downlink *to;
     int64_t *sent_under; /* ring of HISTORY_MAX: sequence << 16 | transport-wide number */
+    int32_t plain;       /* whether it gets redundant sound without what is redundant */
 };
 
 struct flow { /* one stream */
@@ -101,7 +103,7 @@ struct flow { /* one stream */
     uint32_t ssrc;
     uint32_t received, expected, octets, level; /* since Python last looked */
     uint16_t source; /* its number in the journal */
-    uint8_t payload_types[2];
+    uint8_t payload_type;
     uint32_t codec;
     double keyframe_at; /* when the last keyframe began, if Python has not looked since; else negative */
     uint32_t kept, slot_bytes; /* history: `kept` slots, a power of two */
@@ -150,7 +152,7 @@ struct express {
     uint32_t sockets_count, reading; /* the place of the one that is read */
     double at; /* the monotonic second of this pass */
     struct pollfd waited_for[SOCKETS_MAX + 1]; /* the sockets, and last whatever else the loop waits for */
-    uint32_t grouping, dirty_count, arena_used, lanes_count;
+    uint32_t dirty_count, arena_used, lanes_count;
     struct downlink *dirty[DOWNLINKS_MAX];
     struct uplink *lanes[LANES_MAX];
     struct mmsghdr in[READ_MAX];
@@ -158,7 +160,7 @@ struct express {
     struct sockaddr_storage in_address[READ_MAX];
     uint8_t in_bytes[READ_MAX][DATAGRAM_MAX];
     struct mmsghdr out[MESSAGES_MAX];
-    uint32_t out_datagrams[MESSAGES_MAX];
+    struct downlink *out_to[MESSAGES_MAX];
     uint8_t control[MESSAGES_MAX][CMSG_SPACE(sizeof(uint16_t))] __attribute__((aligned(8)));
     uint8_t arena[ARENA_BYTES];
     uint8_t handed_room[HANDED_BYTES];
@@ -272,10 +274,10 @@ static void send_messages(struct express *x, int socket, uint32_t messages)
         }
         struct msghdr *refused = &x->out[sent].msg_hdr;
         if (errno == EAGAIN) {
-            count(x, &x->counts.send_buffer_full, x->out_datagrams[sent]);
-        } else if (x->out_datagrams[sent] > 1) {
-            if (errno == EIO || errno == EINVAL || errno == ENOPROTOOPT || errno == EOPNOTSUPP)
-                x->grouping = 0; /* This kernel or network card cannot; it was worth a try. */
+            count(x, &x->counts.send_buffer_full, (uint32_t)refused->msg_iovlen);
+        } else if (refused->msg_iovlen > 1) {
+            if (errno == EIO || errno == EINVAL || errno == EMSGSIZE || errno == ENOPROTOOPT || errno == EOPNOTSUPP)
+                x->out_to[sent]->alone = 1; /* this kernel, card or way cannot, or not packets of this size */
             send_one_by_one(x, socket, refused);
         } else {
             count(x, &x->counts.send_failed, 1);
@@ -285,11 +287,11 @@ static void send_messages(struct express *x, int socket, uint32_t messages)
 }
 
 /* How many datagrams from `first` on are of equal size; a shorter one may close the run. */
-static uint32_t group_from(const struct express *x, const struct downlink *to, uint32_t first)
+static uint32_t group_from(const struct downlink *to, uint32_t first)
 {
     size_t size = to->queue[first].iov_len, total = size;
     uint32_t end = first + 1;
-    while (x->grouping && end < to->queued) {
+    while (!to->alone && end < to->queued) {
         size_t length = to->queue[end].iov_len;
         total += length;
         if (length > size || total > GROUP_BYTES_MAX)
@@ -306,7 +308,7 @@ static void write_message(struct express *x, uint32_t at, struct downlink *to, u
     struct msghdr *message = &x->out[at].msg_hdr;
     *message = (struct msghdr){.msg_name = &to->address, .msg_namelen = to->address_bytes,
                                .msg_iov = to->queue + first, .msg_iovlen = datagrams};
-    x->out_datagrams[at] = datagrams;
+    x->out_to[at] = to;
     if (datagrams < 2)
         return;
     uint16_t size = (uint16_t)to->queue[first].iov_len;
@@ -332,7 +334,7 @@ void express_flush(struct express *x)
                 messages = 0;
             }
             socket = to->socket;
-            uint32_t datagrams = group_from(x, to, first);
+            uint32_t datagrams = group_from(to, first);
             write_message(x, messages++, to, first, datagrams);
             first += datagrams;
         }
@@ -343,23 +345,43 @@ void express_flush(struct express *x)
     x->dirty_count = x->arena_used = 0;
 }
 
-static void forward(struct express *x, struct route *route, uint16_t sequence, const uint8_t *packet, int length,
-                    int numbered, double at)
+struct head { /* what decides about a packet; offsets into it, or -1 */
+    uint16_t sequence;
+    uint32_t ssrc;
+    int payload_at, numbered, level;
+    int named_at, newest_at; /* of redundant sound (RFC 2198): the name of its newest piece, and where that begins */
+};
+
+/* Copy a packet of redundant sound without what is redundant. Returns its length. */
+static int copy_newest(uint8_t *copy, const uint8_t *packet, int length, const struct head *head)
+{
+    int size = length - head->newest_at;
+    memcpy(copy, packet, head->payload_at);
+    memcpy(copy + head->payload_at, packet + head->newest_at, size);
+    copy[1] = (uint8_t)((packet[1] & 0x80) | packet[head->named_at]);
+    return head->payload_at + size;
+}
+
+static void forward(struct express *x, struct route *route, const uint8_t *packet, int length, const struct head *head,
+                    double at)
 {
     struct downlink *to = route->to;
     if (to->queued == QUEUE_MAX || x->arena_used + length + TRAILER_MAX > ARENA_BYTES ||
         (!to->queued && x->dirty_count == DOWNLINKS_MAX))
         express_flush(x);
     uint8_t *copy = x->arena + x->arena_used;
-    memcpy(copy, packet, length);
+    if (route->plain)
+        length = copy_newest(copy, packet, length, head);
+    else
+        memcpy(copy, packet, length);
     if (to->counted) {
         uint16_t number = to->number++;
         uint32_t place = number % SENT_KEPT;
         to->sent_number[place] = number;
         to->sent_at[place] = at;
         to->sent_size[place] = (uint16_t)length;
-        route->sent_under[sequence % HISTORY_MAX] = (int64_t)sequence << 16 | number;
-        write16(copy + numbered, number);
+        route->sent_under[head->sequence % HISTORY_MAX] = (int64_t)head->sequence << 16 | number;
+        write16(copy + head->numbered, number);
     }
     if (x->protect(to->session, copy, &length)) {
         count(x, &x->counts.protect_failed, 1);
@@ -372,12 +394,6 @@ static void forward(struct express *x, struct route *route, uint16_t sequence, c
 }
 
 /* --- Reading */
-
-struct head { /* what decides about a packet; offsets into it, or -1 */
-    uint16_t sequence;
-    uint32_t ssrc;
-    int payload_at, numbered, level;
-};
 
 #define AUDIO_LEVEL_ID 1 /* as signaling/media/rtp.py has them */
 #define TRANSPORT_WIDE_ID 3
@@ -406,7 +422,7 @@ static int read_head(const uint8_t *packet, int length, struct head *head)
     if (length < 12 || packet[0] >> 6 != 2)
         return 0;
     int at = 12 + 4 * (packet[0] & 0x0F);
-    head->numbered = head->level = -1;
+    *head = (struct head){.numbered = -1, .level = -1};
     if (packet[0] & 0x10) {
         if (length < at + 4)
             return 0;
@@ -489,19 +505,37 @@ static struct flow *flow_of(struct uplink *uplink, uint32_t ssrc, uint8_t payloa
 {
     for (uint32_t i = 0; i < uplink->flows_count; i++) {
         struct flow *flow = uplink->flows[i];
-        if (flow->ssrc == ssrc && (flow->payload_types[0] == payload_type || flow->payload_types[1] == payload_type))
+        if (flow->ssrc == ssrc && flow->payload_type == payload_type)
             return flow;
     }
     return NULL;
 }
 
-/* Whether every receiver's number has a place in the packet. */
-static int can_be_numbered(const struct flow *flow, int numbered)
+/* Find the newest piece of redundant sound: behind the heads of all pieces and the older pieces. 0 when it makes no
+ * sense (RFC 2198 section 3). */
+static int read_redundant(const uint8_t *packet, int length, struct head *head)
 {
-    for (uint32_t i = 0; numbered < 0 && i < flow->routes_count; i++)
-        if (flow->routes[i].to->counted)
+    int at = head->payload_at, older = 0;
+    for (; at < length && packet[at] & 0x80; at += 4) {
+        if (at + 4 > length)
             return 0;
-    return 1;
+        older += (packet[at + 2] & 0x03) << 8 | packet[at + 3];
+    }
+    head->named_at = at;
+    head->newest_at = at + 1 + older;
+    return at < length && head->newest_at <= length;
+}
+
+/* Whether every receiver can be sent the packet: its number has a place there, its sound can be told from the rest. */
+static int suits_all(const struct flow *flow, const uint8_t *packet, int length, struct head *head)
+{
+    int plain = 0;
+    for (uint32_t i = 0; i < flow->routes_count; i++) {
+        if (head->numbered < 0 && flow->routes[i].to->counted)
+            return 0;
+        plain |= flow->routes[i].plain;
+    }
+    return !plain || read_redundant(packet, length, head);
 }
 
 /* Do all that an ordinary packet needs; 0 when it is none, and then nothing was done. */
@@ -514,7 +548,7 @@ static int carry(struct express *x, struct uplink *uplink, const uint8_t *packet
     if (!flow || flow->highest < 0 || ((flow->highest + 1) & 0xFFFF) != head.sequence)
         return 0;
     enum beginning beginning = beginning_of(flow->codec, packet + head.payload_at, length - head.payload_at);
-    if (beginning == RIDDLE || !can_be_numbered(flow, head.numbered) || (uint32_t)length > flow->slot_bytes ||
+    if (beginning == RIDDLE || !suits_all(flow, packet, length, &head) || (uint32_t)length > flow->slot_bytes ||
         flow->intake->used + RECORD_HEAD + length > flow->intake->size ||
         (head.numbered >= 0 && uplink->arrivals_count == ARRIVALS_MAX))
         return 0;
@@ -536,7 +570,7 @@ static int carry(struct express *x, struct uplink *uplink, const uint8_t *packet
     keep(flow, head.sequence, packet, length);
     journal(flow, packet, length, at);
     for (uint32_t i = 0; i < flow->routes_count; i++)
-        forward(x, &flow->routes[i], head.sequence, packet, length, head.numbered, at);
+        forward(x, &flow->routes[i], packet, length, &head, at);
     return 1;
 }
 
@@ -695,19 +729,19 @@ static double monotonic(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Wait until one of these is ready: how many are; 0 when the time is over, -1 when a signal came. */
+/* Wait until one of these is ready: how many are; 0 when the time (infinite: never) is over, -1 when a signal came. */
 static int wait_for(struct pollfd *these, uint32_t how_many, double seconds)
 {
     struct timespec limit = {0, 0};
-    if (seconds > 0) {
+    if (seconds > 0 && seconds < INFINITY) {
         limit.tv_sec = (time_t)seconds;
         limit.tv_nsec = (long)((seconds - (double)limit.tv_sec) * 1e9);
     }
-    return ppoll(these, how_many, seconds == FOREVER ? NULL : &limit, NULL);
+    return ppoll(these, how_many, seconds < INFINITY ? &limit : NULL, NULL);
 }
 
 /* The loop's waiting: carry what is ordinary until Python has something to do: `elsewhere` (a descriptor for all else
- * that the loop waits for) is ready, monotonic second `until` (negative: never) has come, or something is handed up.
+ * that the loop waits for) is ready, monotonic second `until` (infinite: never) has come, or something is handed up.
  * Returns whether `elsewhere` is ready. What was handed up the last time must have been taken (`express_taken`). */
 int express_wait(struct express *x, int elsewhere, double until)
 {
@@ -718,15 +752,15 @@ int express_wait(struct express *x, int elsewhere, double until)
         int came = read_all(x);
         if (x->urgent || !has_room(x))
             return wait_for(rest, 1, 0) > 0;
-        if (x->handed_count && (until < 0 || until > x->handed[0].at + PATIENCE_S))
+        if (x->handed_count && until > x->handed[0].at + PATIENCE_S)
             until = x->handed[0].at + PATIENCE_S;
-        double left = until < 0 ? FOREVER : until - monotonic();
-        if (left != FOREVER && left <= 0)
+        double left = until - monotonic();
+        if (left <= 0)
             return wait_for(rest, 1, 0) > 0;
         double pause = came < FEW ? REST_FEW_S : came < PASS_MAX ? REST_S : 0; /* the last: there is more */
         int ready;
         if (came)
-            ready = wait_for(rest, 1, left == FOREVER || left > pause ? pause : left);
+            ready = wait_for(rest, 1, left > pause ? pause : left);
         else
             ready = wait_for(x->waited_for, x->sockets_count + 1, left);
         if (ready < 0 || rest->revents)
@@ -756,7 +790,6 @@ struct express *express_new(srtp_call protect, srtp_call unprotect, srtp_call un
     x->protect = protect;
     x->unprotect = unprotect;
     x->unprotect_rtcp = unprotect_rtcp;
-    x->grouping = 1;
     for (uint32_t i = 0; i < READ_MAX; i++) {
         x->in_part[i] = (struct iovec){x->in_bytes[i], DATAGRAM_MAX};
         x->in[i].msg_hdr = (struct msghdr){.msg_name = &x->in_address[i], .msg_iov = &x->in_part[i], .msg_iovlen = 1};

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from ctypes import POINTER, byref, c_double, c_int, c_uint8, c_uint16, c_uint32, c_void_p
 from enum import IntEnum
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,7 +121,7 @@ class Express:
     def __init__(self, library: ctypes.PyDLL) -> None:
         self._library = library
         # CDLL lets go of the interpreter's lock: journals are written while the loop waits.
-        self._wait = ctypes.CDLL(str(LIBRARY)).express_wait
+        self._wait = ctypes.CDLL(library._name, handle=library._handle).express_wait
         self._wait.argtypes = (POINTER(_Express), c_int, c_double)
         calls = [int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in _SRTP_CALLS]
         self._express = library.express_new(*calls)
@@ -157,7 +158,7 @@ class Express:
     def wait(self, elsewhere: int, until: float | None) -> bool:
         """Carry packets until something is handed up, the descriptor `elsewhere` is ready, a signal has come, or it is
         monotonic second `until` (None: never); returns whether `elsewhere` is ready."""
-        return bool(self._wait(self._express, elsewhere, -1.0 if until is None else until))
+        return bool(self._wait(self._express, elsewhere, inf if until is None else until))
 
     @property
     def has_handed_up(self) -> bool:

@@ -71,14 +71,15 @@ class Lanes:
             return False
         for index, receiver in enumerate(receivers):
             session, way = receiver.link.sending, receiver.link.way
-            if session is None or way is None or not receiver.takes_as_it_is(stream):
+            if session is None or way is None or stream.ssrc in receiver.thinned:
                 return False
             downlink = receiver.downlink.state
             downlink.session = session.address
             downlink.socket = way.descriptor
             downlink.address_bytes = write_address(downlink.address, way.address)
             downlink.counted = receiver.transport_wide
-            stream.flow.routes[index] = Route(ctypes.pointer(downlink), receiver.receiving[stream.ssrc].address)
+            sent_under = receiver.receiving[stream.ssrc].address
+            stream.flow.routes[index] = Route(ctypes.pointer(downlink), sent_under, receiver.takes_plain(stream))
             self._sessions.append(session)
         stream.flow.routes_count = len(receivers)
         stream.flow.intake = ctypes.pointer(self._intake)

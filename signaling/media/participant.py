@@ -227,9 +227,9 @@ class Participant:
         """Return the SSRCs that are the seat's own: of its streams and their repairs."""
         return (*self.streams, *self.repairs)
 
-    def takes_as_it_is(self, stream: Stream) -> bool:
-        """Tell whether a stream's packets go to this seat with nothing changed but their transport-wide number."""
-        return stream.ssrc not in self.thinned and (stream.payload_type != RED or stream.ssrc not in self.plain)
+    def takes_plain(self, stream: Stream) -> bool:
+        """Tell whether a stream is redundant sound that goes to this seat without what is redundant."""
+        return stream.payload_type == RED and stream.ssrc in self.plain
 
     def takes_repairs(self, stream: Stream) -> bool:
         """Tell whether what is lost of a stream goes to this seat again in repair packets."""

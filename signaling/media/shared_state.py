@@ -80,7 +80,8 @@ class DownlinkState(ctypes.Structure):
         ("sent_at", ctypes.c_void_p),
         ("sent_size", ctypes.c_void_p),
         ("number", ctypes.c_uint16),
-        ("counted", ctypes.c_uint16),
+        ("counted", ctypes.c_uint8),
+        ("alone", ctypes.c_uint8),
         ("quickest", ctypes.c_double),
         ("heard", Heard),
         ("queued", ctypes.c_uint32),
@@ -89,9 +90,10 @@ class DownlinkState(ctypes.Structure):
 
 
 class Route(ctypes.Structure):
-    """One receiver of a stream. `sent_under`: a ring of `sequence << 16 | transport-wide number`."""
+    """One receiver of a stream. `sent_under`: a ring of `sequence << 16 | transport-wide number`. `plain`: whether it
+    gets redundant sound without what is redundant."""
 
-    _fields_ = (("to", ctypes.POINTER(DownlinkState)), ("sent_under", ctypes.c_void_p))
+    _fields_ = (("to", ctypes.POINTER(DownlinkState)), ("sent_under", ctypes.c_void_p), ("plain", ctypes.c_int32))
 
 
 class FlowState(ctypes.Structure):
@@ -107,7 +109,7 @@ class FlowState(ctypes.Structure):
         ("octets", ctypes.c_uint32),
         ("level", ctypes.c_uint32),
         ("source", ctypes.c_uint16),
-        ("payload_types", ctypes.c_uint8 * 2),
+        ("payload_type", ctypes.c_uint8),
         ("codec", ctypes.c_uint32),
         ("keyframe_at", ctypes.c_double),
         ("kept", ctypes.c_uint32),

@@ -122,7 +122,7 @@ class Stream:
 
     def _name_flow(self) -> None:
         """Tell the express lane what it may take for an ordinary packet of this stream."""
-        self.flow.payload_types[:] = (self.payload_type, self.payload_type)
+        self.flow.payload_type = self.payload_type
         self.flow.source = self.number
         self.flow.codec = _FLOW_CODECS.get(self.payload_type, _SOUND)
 

@@ -28,6 +28,15 @@ class Form(Enum):
     SOUND = 0x90, OPUS, _EXTENSIONS + b"\xfc" + bytes(60)
     SOUND_WITHOUT_EXTENSIONS = 0x80, OPUS, b"\xfc" + bytes(20)
     REDUNDANT_SOUND = 0x90, RED, _EXTENSIONS + b"\xef\x00\x10\x14" + b"\x6f" + bytes(range(40))
+    TWICE_REDUNDANT_SOUND = (
+        0x90,
+        RED,
+        _EXTENSIONS + b"\xef\x00\x21\x04\xef\x00\x10\x14" + b"\x6f" + bytes(range(20)) * 15,
+    )
+    SOUND_IN_ONE_PIECE = 0x90, RED, _EXTENSIONS + b"\x6f" + bytes(range(40))
+    SOUND_OF_NO_LENGTH = 0x90, RED, _EXTENSIONS + b"\xef\x00\x10\x28" + b"\x6f" + bytes(range(40))
+    REDUNDANT_SOUND_CUT = 0x90, RED, _EXTENSIONS + b"\xef\x00\x13\xff" + b"\x6f" + bytes(range(40))
+    REDUNDANT_SOUND_OF_HEADS = 0x90, RED, _EXTENSIONS + b"\xef\x00\x10\x14" * 2 + b"\xef\0"
     KEYFRAME = 0x90, 0x80 | VP8, _EXTENSIONS + b"\x90\x80\x81\x23\x10\x02\x00\x9d\x01\x2a\x40\x01\xf0\x00" + bytes(80)
     PICTURE = 0x90, VP8, _EXTENSIONS + b"\x90\x80\x81\x23\x11" + bytes(200)
     PICTURE_GOES_ON = 0x90, VP8, _EXTENSIONS + b"\x80\x80\x81\x23" + bytes(400)

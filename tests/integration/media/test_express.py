@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from signaling.media import express
+from signaling.media.codecs import OPUS, RED
 from signaling.media.media_loop import MediaLoop
 from tests.integration.media.steps import (
     Ask,
@@ -169,6 +170,37 @@ def test_ordinary_packets_are_carried_without_python() -> None:
     by_express, plainly = both_ways(opening + ordinary)
     assert (by_express.handled, plainly.handled) == (2, 202)
     assert differences(by_express, plainly) == []
+
+
+def test_sound_that_one_gets_without_what_is_redundant_is_carried_without_python() -> None:
+    opening: list[Step] = [
+        Change.LI,
+        Send(GAO, Form.REDUNDANT_SOUND),
+        Send(GAO, Form.KEYFRAME),
+        Change.TURN,
+    ]
+    ordinary: list[Step] = [
+        Send(GAO, Form.REDUNDANT_SOUND, count=20),
+        Send(GAO, Form.TWICE_REDUNDANT_SOUND, count=20),
+        Send(GAO, Form.SOUND_IN_ONE_PIECE, count=20),
+        Send(GAO, Form.SOUND_OF_NO_LENGTH, count=3),
+    ]
+    odd: list[Step] = [
+        Send(GAO, Form.REDUNDANT_SOUND_CUT, count=2),
+        Send(GAO, Form.REDUNDANT_SOUND_OF_HEADS, count=2),
+        Ask(LI, GAO, camera=False, back=(0, 3, 5, 9, 30)),
+        Ask(WANG, GAO, camera=False, back=(0, 3, 5, 9, 30)),
+        Feedback(LI),
+    ]
+    by_express, plainly = both_ways(opening + ordinary + odd)
+    # What nobody can take apart is Python's.
+    assert (by_express.handled, plainly.handled) == (2 + 4, 2 + 63 + 4)
+    assert differences(by_express, plainly) == []
+    heard = {name.partition(",")[0]: [*one.streams.values()] for name, one in by_express.heard.items()}
+    (wang, _), (li, _) = (sorted(heard[seat], key=len, reverse=True) for seat in ("wang", "li"))
+    assert {packet[1] & 0x7F for packet in wang} == {RED}
+    assert {packet[1] & 0x7F for packet in li} == {OPUS}
+    assert (len(wang), len(li)) == (1 + 63 + 4, 1 + 63)
 
 
 def test_whoever_was_silenced_for_long_is_heard_and_seen_at_once_afterwards() -> None:
