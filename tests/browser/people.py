@@ -8,6 +8,7 @@ from typing import cast
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.browser.server import Server
+from web.current import STAFF_COOKIE
 from web.demo import PASSWORD
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -102,12 +103,25 @@ def open_context(
     return context
 
 
+_LOGINS: dict[tuple[str, str], str] = {}
+"""Where tests share a house, they share logins: nobody may try to sign in more than eight times in ten minutes."""
+
+
 def sign_in(page: Page, server: Server, user_name: str) -> None:
     """Sign in as a member of staff."""
+    login = _LOGINS.get((server.origin, user_name)) if server.hearing else None
+    if login is not None:
+        page.context.add_cookies([{"name": STAFF_COOKIE, "value": login, "url": server.origin}])
+        page.goto(f"{server.origin}/today")
+        return
     page.goto(f"{server.origin}/sign-in")
     page.get_by_label("用户名").fill(user_name)
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录", exact=True).click()
+    expect(page.locator(".bar__person")).to_be_visible()
+    if server.hearing:
+        (cookie,) = (one for one in page.context.cookies(server.origin) if one["name"] == STAFF_COOKIE)
+        _LOGINS[server.origin, user_name] = cookie["value"]
 
 
 def sees_movement(page: Page, selector: str, *, frames: int = 10) -> bool:
