@@ -18,6 +18,8 @@ GROUP_BYTES_MAX = 60_000
 _UDP_SEGMENT = 103
 """Linux's; Python does not name it."""
 _SIZE = struct.Struct("=H")
+_NO_GROUPS = (errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP)
+"""This kernel, card or way cannot, or not datagrams of this size; it was worth a try."""
 
 
 class Outbox:
@@ -26,8 +28,6 @@ class Outbox:
     def __init__(self, drops: Counter[str]) -> None:
         self.drops = drops
         self.holding = False
-        self.groups = True
-        """False once the kernel has refused a group: then everything goes alone."""
         self.held: dict[Way, list[bytes]] = {}
 
     def hold(self) -> None:
@@ -45,11 +45,13 @@ class Outbox:
 class Way:
     """One of our sockets and an address that it reaches."""
 
-    __slots__ = ("_outbox", "_socket", "address", "key")
+    __slots__ = ("_outbox", "_socket", "address", "groups", "key")
 
     def __init__(self, key: tuple[int, Address], sock: socket.socket, outbox: Outbox) -> None:
         self.key = key
         self.address = key[1]
+        self.groups = True
+        """False once the kernel has refused a group to there: from then on everything goes alone."""
         self._socket = sock
         self._outbox = outbox
 
@@ -72,7 +74,7 @@ class Way:
 
     def send_all(self, packets: list[bytes]) -> None:
         """Send datagrams in order, those of equal size together."""
-        if len(packets) == 1 or not self._outbox.groups:
+        if len(packets) == 1 or not self.groups:
             for data in packets:
                 self._send_alone(data)
             return
@@ -101,9 +103,8 @@ class Way:
         except BlockingIOError:
             self._outbox.drops["send_buffer_full"] += len(packets)
         except OSError as error:
-            if error.errno in (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP):
-                # This kernel or network card cannot; it was worth a try.
-                self._outbox.groups = False
+            if error.errno in _NO_GROUPS:
+                self.groups = False
             for data in packets:
                 self._send_alone(data)
 

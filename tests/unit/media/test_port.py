@@ -383,7 +383,8 @@ async def test_a_kernel_that_cannot_group_gets_every_datagram_alone(wire: Deaf) 
         way.send(b"two")
         outbox.release()
     assert [data for data, _ in wire.sent] == [b"one", b"two", b"one", b"two"]
-    assert not outbox.groups
+    assert not way.groups
+    assert Way((0, ELSEWHERE), wire, outbox).groups, "another's way may well take them"
 
 
 async def test_a_port_under_load_looks_by_the_clock_and_loses_nothing() -> None:
