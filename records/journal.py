@@ -21,7 +21,7 @@ A segment ends after `SEGMENT_SECONDS_MAX` or `SEGMENT_BYTES_MAX`. Whoever opens
 on in a new segment; the last one keeps its torn tail, and the digest in the next header covers the whole file, the tail
 included: not a byte can be changed, added or cut afterwards without breaking the chain.
 
-This is the writing side (and the door to the reading side, `records.journal_reading`). Pure files and hashlib.
+This is the writing side, and the door to the reading side (`journal_reading`, `journal_records`). Files and hashlib.
 """
 
 import threading
@@ -32,7 +32,8 @@ from pathlib import Path
 
 from records.clock import Clock
 from records.journal_memory import Memory
-from records.journal_reading import (
+from records.journal_reading import read_journal
+from records.journal_records import (
     EVENT_HEAD,
     PACKET_HEAD,
     PACKET_RECORD,
@@ -47,7 +48,6 @@ from records.journal_reading import (
     RecordType,
     SegmentStart,
     Source,
-    read_journal,
 )
 from records.journal_store import JournalStore, Part, Sources, canonical_json, roll_at
 

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from records.journal_reading import (
+from records.journal_reading import number_of, scan_segment, segment_paths
+from records.journal_records import (
     EVENT_HEAD,
     FORMAT,
     PACKET_RECORD,
@@ -27,9 +28,6 @@ from records.journal_reading import (
     RecordType,
     chunk_about,
     chunk_nonce,
-    number_of,
-    scan_segment,
-    segment_paths,
 )
 from records.segment_files import SegmentFile
 from records.session_keys import DataKey, SessionKeyUnreadable, new_data_key, public_half

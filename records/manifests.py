@@ -11,17 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from records.chain import Json, canonical
-from records.journal_reading import (
-    Event,
-    JournalFault,
-    Packet,
-    Sealed,
-    SegmentStart,
-    number_of,
-    read_file,
-    read_segment,
-    segment_paths,
-)
+from records.journal_reading import number_of, read_file, segment_paths
+from records.journal_records import Event, JournalFault, Packet, Sealed, SegmentStart, read_segment
 from records.seals import make_seal, sealed_digest
 from records.signing import SigningKey, VerifyKey
 from records.vault import write_durably

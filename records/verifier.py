@@ -25,7 +25,8 @@ from records.chain import (
     head_holds,
     read_heads,
 )
-from records.journal_reading import SEGMENT_NAME, JournalFault, Packet, Sealed, read_segment, read_start
+from records.journal_reading import SEGMENT_NAME, read_start
+from records.journal_records import JournalFault, Packet, Sealed, read_segment
 from records.manifests import FORM, MANIFEST, SIGNATURE, signed_digest
 from records.session_keys import SESSION_KEY, SessionKey, session_key_holds
 from records.signing import VerifyKey

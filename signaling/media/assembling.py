@@ -7,7 +7,7 @@ nothing comes until the next keyframe.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from records.journal_reading import Packet, Source
+from records.journal_records import Packet, Source
 from signaling.media import rtp
 from signaling.media.congestion import signed16
 from signaling.media.pictures import read_piece

@@ -24,16 +24,8 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream as AvStream
 
-from records.journal_reading import (
-    Event,
-    KeyedJournal,
-    Packet,
-    Record,
-    SegmentStart,
-    Source,
-    read_journal,
-    segment_paths,
-)
+from records.journal_reading import KeyedJournal, read_journal, segment_paths
+from records.journal_records import Event, Packet, Record, SegmentStart, Source
 from signaling.media import rtp
 from signaling.media.assembling import Assembler, Frame
 from signaling.media.h264 import holds_parameters, parameters_of

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
 from records.journal import JournalError, JournalPosition, JournalWriter
-from records.journal_reading import Json
+from records.journal_records import Json
 from signaling.media.codecs import CODECS
 from signaling.media.events import JournalFlushed, JournalMended, JournalTrouble, MediaEvent, MediaRefused
 from signaling.media.shared_state import INTAKE_BYTES, Intake

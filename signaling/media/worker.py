@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from aiortc import RTCCertificate
 
 from records.journal import JournalPosition, JournalWriter
-from records.journal_reading import Json
+from records.journal_records import Json
 from signaling.media.events import MediaEvent, MediaRefused, MediaSettings, Still, StillUnavailable
 from signaling.media.express import Express
 from signaling.media.link import Link

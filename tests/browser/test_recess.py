@@ -6,7 +6,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from records.journal_reading import Event, Packet, read_journal, with_key
+from records.journal_reading import read_journal, with_key
+from records.journal_records import Event, Packet
 from tests.browser.axe import serious
 from tests.browser.evidence import verify
 from tests.browser.people import (

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from records.clock import SystemClock
 from records.journal import JournalWriter
-from records.journal_reading import JournalFault, Packet, read_journal
+from records.journal_reading import read_journal
+from records.journal_records import JournalFault, Packet
 from signaling.media import express, rtp
 from signaling.media.events import LinkConnected, LinkLost, MediaEvent, MediaSettings, StillUnavailable
 from signaling.media.participant import Participant

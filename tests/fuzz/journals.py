@@ -14,18 +14,8 @@ from typing import TypeAlias
 
 from records.clock import FixedClock
 from records.journal import JournalWriter
-from records.journal_reading import (
-    Event,
-    JournalFault,
-    KeyedJournal,
-    Packet,
-    Record,
-    SegmentStart,
-    Source,
-    read_journal,
-    scan_segment,
-    with_key,
-)
+from records.journal_reading import KeyedJournal, read_journal, scan_segment, with_key
+from records.journal_records import Event, JournalFault, Packet, Record, SegmentStart, Source
 from records.manifests import MANIFEST, SIGNATURE, compose, seal_directory, survey
 from records.master_keys import MasterKeyMissing, MasterKeys
 from records.session_keys import SESSION_KEY, SessionKeyUnreadable, ensure_session_key

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from records.journal_reading import KeyedJournal, Packet, read_journal
+from records.journal_reading import KeyedJournal, read_journal
+from records.journal_records import Packet
 from records.manifests import survey
 from records.signing import VerifyKey
 from records.verifier import verify_recording

@@ -15,7 +15,8 @@ import pytest
 
 from records.clock import SteadyClock
 from records.journal import JournalWriter
-from records.journal_reading import Event, JournalFault, Packet, SegmentStart, Source, read_journal
+from records.journal_reading import read_journal
+from records.journal_records import Event, JournalFault, Packet, SegmentStart, Source
 from records.manifests import compose, seal_directory, survey
 from records.signing import SigningKey
 from records.verifier import verify_recording

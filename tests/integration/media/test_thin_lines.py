@@ -4,12 +4,12 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import pylibsrtp
 import pytest
 
-from records.journal_reading import Event, Packet, read_journal
+from records.journal_reading import read_journal
+from records.journal_records import Event, Packet
 from signaling.media import sharing, sparing
 from signaling.media.events import LinkConnected, OfferReady, PersonStats, StatsMeasured
 from signaling.media.layers import read_layer
@@ -25,7 +25,7 @@ from signaling.media.rtp import (
     read_reports,
     read_rtcp,
 )
-from tests.integration.media.peers import HEARING, Plane, open_plane
+from tests.integration.media.peers import HEARING, Plane
 from tests.load.descriptions import VIDEO_TYPE, make_answer, read_description
 from tests.load.line import Line
 from tests.unit.media.screen import Screen, read_frame
@@ -37,11 +37,10 @@ FRAME_BYTES = (3600, 1400, 1400, 1400)
 PIECE_BYTES = 1200
 
 
-@pytest.fixture(params=["express", "plain"])
-async def plane(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
-    yield plane
-    await plane.worker.stop()
+@pytest.fixture
+def plane(way: Plane) -> Plane:
+    """Both ways, for every test here."""
+    return way
 
 
 class LightPeer:

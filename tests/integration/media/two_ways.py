@@ -15,7 +15,8 @@ from itertools import zip_longest
 from pathlib import Path
 from unittest.mock import patch
 
-from records.journal_reading import Event, Packet, Source, read_journal
+from records.journal_reading import read_journal
+from records.journal_records import Event, Packet, Source
 from signaling.media import link, resending, rtp, stream, worker
 from signaling.media.codecs import RED
 from signaling.media.congestion import UplinkFeedback, read_feedback

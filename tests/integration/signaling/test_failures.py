@@ -10,8 +10,8 @@ import pytest
 
 from records.clock import FixedClock
 from records.journal import read_journal
-from records.journal_reading import Event as Written
-from records.journal_reading import JournalFault, SegmentStart
+from records.journal_records import Event as Written
+from records.journal_records import JournalFault, SegmentStart
 from records.refusals import Refusal
 from signaling import runner
 from signaling.closing import CloseReason, Departure

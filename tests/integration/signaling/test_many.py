@@ -11,7 +11,7 @@ import pylibsrtp
 import pytest
 
 from records.journal import read_journal
-from records.journal_reading import Event, JournalFault, Packet, Source
+from records.journal_records import Event, JournalFault, Packet, Source
 from signaling.media.rtp import is_rtcp, make_receiver_report, make_remb, read_remb, read_rtcp
 from signaling.ports import Ports
 from tests.load.descriptions import AUDIO_TYPE, VIDEO_TYPE, make_answer, read_description

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from records.journal import read_journal
-from records.journal_reading import Event, JournalFault, Packet, SegmentStart, Source
+from records.journal_records import Event, JournalFault, Packet, SegmentStart, Source
 from signaling.ports import Ports
 from tests.support.media_fake import FolderJournals, MemoryProceedings
 from tests.support.meeting import HEARING, meeting_place, sitting

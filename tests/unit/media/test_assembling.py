@@ -5,7 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.journal_reading import Packet, Source
+from records.journal_records import Packet, Source
 from signaling.media.assembling import Assembler
 from signaling.media.timeline import Timeline
 

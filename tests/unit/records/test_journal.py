@@ -26,7 +26,7 @@ from records.journal import (
     read_journal,
 )
 from records.journal_memory import Memory
-from records.journal_reading import read_segment
+from records.journal_records import read_segment
 from records.manifests import Gap, survey
 
 TEN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from records.clock import FixedClock
 from records.journal import Event, JournalError, JournalFault, JournalWriter, Packet, Source, read_journal
-from records.journal_reading import RECORD_BYTES_MAX, KeyedJournal, Sealed, SegmentStart, read_segment, with_key
+from records.journal_reading import KeyedJournal, with_key
+from records.journal_records import RECORD_BYTES_MAX, Sealed, SegmentStart, read_segment
 from records.manifests import compose, seal_directory, survey
 from records.master_keys import MasterKeyMissing, MasterKeys
 from records.session_keys import SESSION_KEY, ensure_session_key, rewrap_session_key, session_key_holds
@@ -311,7 +312,8 @@ def test_of_a_file_that_is_no_segment_of_ours_only_so_much_is_read(
 ) -> None:
     speak(journal, clock).close()
     (segment,) = journal.glob("segment-*")
-    monkeypatch.setattr("records.journal_reading.SEGMENT_FILE_BYTES_MAX", segment.stat().st_size)
+    for module in ("journal_reading", "journal_records"):
+        monkeypatch.setattr(f"records.{module}.SEGMENT_FILE_BYTES_MAX", segment.stat().st_size)
     assert faults_in(journal) == []
     with segment.open("ab") as file:
         file.truncate(64 << 20)

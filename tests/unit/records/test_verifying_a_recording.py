@@ -86,7 +86,7 @@ def test_a_silence_is_no_gap_and_the_shortest_hole_is_one(tmp_path: Path) -> Non
 
 
 def test_where_the_headers_do_not_tell_a_short_silence_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("records.journal_reading._truth", lambda _: None)  # as before they did
+    monkeypatch.setattr("records.journal_records._truth", lambda _: None)  # as before they did
     record_hearing(tmp_path)
     assert survey(tmp_path).gaps == (Gap(10_200, 70_200),)
 
