@@ -57,7 +57,8 @@ export class DeviceCheck {
     try {
       sample.currentTime = 0;
       await sample.play();
-      await new Promise((resolve) => sample.addEventListener("ended", resolve, { once: true }));
+      // Also broken off: by the network, or by a telephone call.
+      await new Promise((resolve) => ["ended", "error", "pause"].forEach((end) => sample.addEventListener(end, resolve, { once: true })));
     } catch {
       // A browser without Opus in WebM: the bell says as much about a loudspeaker as a voice does.
       await ring();

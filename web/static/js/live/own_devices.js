@@ -46,6 +46,7 @@ export class OwnDevices {
     this.wanted = true;
     return this.next(async () => {
       this.stop();
+      if (!this.cameraOn) return this.openAudio();
       const opened = await openDevices(this.choice);
       this.adoptAudio(opened.audio, opened.audioTrouble);
       this.adoptVideo(opened.video, opened.videoTrouble);
