@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -30,20 +30,6 @@ from signaling.media.link import Link
 from signaling.media.playback import remux
 from signaling.media.rtp import is_rtcp, read_head
 from tests.integration.media.peers import HEARING, MovingPicture, Peer, Plane, lose, open_plane, video_numbers
-
-
-@pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal")
-    yield plane
-    await plane.worker.stop()
-
-
-@pytest.fixture(params=["express", "plain"])
-async def way(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
-    yield plane
-    await plane.worker.stop()
 
 
 def every(count: int) -> Callable[[bytes], bool]:

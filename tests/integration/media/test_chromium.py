@@ -21,18 +21,11 @@ from signaling.media.playback import remux
 from signaling.media.port import Address, Port, Way
 from signaling.media.sdp import Section, Transport, make_offer, read_answer
 from signaling.media.stream import Stream
-from tests.integration.media.peers import HEARING, Plane, open_plane, video_numbers
+from tests.integration.media.peers import HEARING, Plane, video_numbers
 
 pytestmark = pytest.mark.browser
 PAGE = (Path(__file__).parent / "browser_page.html").read_text(encoding="utf-8")
 CHROMIUM = shutil.which("chromium")
-
-
-@pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal")
-    yield plane
-    await plane.worker.stop()
 
 
 @pytest.fixture
@@ -140,13 +133,6 @@ async def test_chromium_pages_see_and_hear_each_other_come_back_and_are_recorded
     assert abs(played["shown_s"] - played["duration_s"] / 2) < 1
     assert played["moved_s"] > 0.5
     assert played["sound_bytes"] > 0
-
-
-@pytest.fixture
-async def plain_plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal", plainly=True)
-    yield plane
-    await plane.worker.stop()
 
 
 async def test_a_chromium_on_a_lossy_line_leaves_no_hole_in_the_journal_and_gets_repairs_of_what_it_lost(

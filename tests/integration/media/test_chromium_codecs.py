@@ -1,7 +1,6 @@
 """What a real Chromium sends: H.264 when it prefers it, or when nobody could show VP8; sound with redundancy."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
@@ -14,18 +13,11 @@ from signaling.media.events import PicturesUnseen, StatsMeasured
 from signaling.media.playback import remux
 from signaling.media.red import read_red
 from signaling.media.rtp import is_rtcp, payload_of, read_head
-from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
+from tests.integration.media.peers import HEARING, Peer, Plane
 from tests.integration.media.test_chromium import BrowserPerson, chromium, play, until_all_see
 
 pytestmark = pytest.mark.browser
 __all__ = ["chromium"]
-
-
-@pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal")
-    yield plane
-    await plane.worker.stop()
 
 
 async def until_sends(person: BrowserPerson, codec: str) -> None:

@@ -1,24 +1,15 @@
 """People whose browsers have not the same codecs: who sends what, who sees it, and what the recording makes of it."""
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
-import pytest
 
 from records.journal import Event, Source, read_journal
 from signaling.media.codecs import H264, VP8
 from signaling.media.events import OfferReady, PicturesUnseen
 from signaling.media.playback import remux
-from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
-
-
-@pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal")
-    yield plane
-    await plane.worker.stop()
+from tests.integration.media.peers import HEARING, Peer, Plane
 
 
 def codecs_of(directory: Path) -> dict[tuple[str, str], str]:

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -13,17 +12,16 @@ from signaling.media.seen import RECENT_MAX
 from signaling.media.shared_state import SSRCS_MAX
 from tests.fuzz import seeds
 from tests.fuzz.callers import FINGERPRINT, Caller, drain, open_socket
-from tests.integration.media.peers import HEARING, Plane, open_plane
+from tests.integration.media.peers import HEARING, Plane
 
 IN_ONE_GO = 64
 """More might not fit a socket's buffer."""
 
 
-@pytest.fixture(params=["express", "plain"])
-async def plane(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
-    yield plane
-    await plane.worker.stop()
+@pytest.fixture
+def plane(way: Plane) -> Plane:
+    """Both ways, for every test here."""
+    return way
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A recess through the real relay: nobody is seen or heard, nothing is recorded, the links stay up."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from signaling.media.link import Link
 from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
 
 
-@pytest.fixture(params=["express", "plain"])
-async def plane(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
-    yield plane
-    await plane.worker.stop()
+@pytest.fixture
+def plane(way: Plane) -> Plane:
+    """Both ways, for every test here."""
+    return way
 
 
 async def see_and_hear(plane: Plane, one: Peer, other: str) -> None:

@@ -1,7 +1,6 @@
 """Two and three people through the real relay: what each sees and hears, and what the journal holds."""
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
@@ -10,21 +9,7 @@ import pytest
 from records.journal import Packet, Source, read_journal
 from signaling.media.events import LinkLost, MediaRefused, StillUnavailable
 from signaling.media.playback import remux
-from tests.integration.media.peers import HEARING, Peer, Plane, open_plane
-
-
-@pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal")
-    yield plane
-    await plane.worker.stop()
-
-
-@pytest.fixture(params=["express", "plain"])
-async def way(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Plane]:
-    plane = await open_plane(tmp_path / "journal", plainly=request.param == "plain")
-    yield plane
-    await plane.worker.stop()
+from tests.integration.media.peers import HEARING, Peer, Plane
 
 
 async def test_two_people_see_and_hear_each_other_and_both_are_in_the_journal(way: Plane) -> None:

@@ -27,22 +27,8 @@ from signaling.media.srtp import Srtp
 from signaling.media.still import KeyframeGatherer
 from tests.fuzz import seeds
 from tests.fuzz.callers import FINGERPRINT, Caller, open_socket
+from tests.integration.media import steps
 from tests.integration.media.peers import HEARING, open_plane
-from tests.integration.media.steps import (
-    Ask,
-    Change,
-    Double,
-    Feedback,
-    Form,
-    Late,
-    Move,
-    Mute,
-    Report,
-    Seat,
-    Send,
-    Step,
-    Strange,
-)
 
 TURN_S = 0.6
 """More than anything is asked for again after."""
@@ -86,7 +72,7 @@ class Outcome:
 class Person(Caller):
     """A seat's browser, and what it got."""
 
-    def __init__(self, media: worker.MediaWorker, seat: Seat, number: int) -> None:
+    def __init__(self, media: worker.MediaWorker, seat: steps.Seat, number: int) -> None:
         super().__init__(media, HEARING, seat.value, number)
         self.heard = Heard()
         self.last = b""
@@ -94,7 +80,7 @@ class Person(Caller):
         """(Sequence number, transport-wide number) of what was never sent."""
         self._number = 0
         self._opened: dict[bytes, bytes] = {}
-        self._knows_red = seat is not Seat.LI
+        self._knows_red = seat is not steps.Seat.LI
         self._sequences = dict.fromkeys(self.ssrcs, BEGINS_AT)
 
     async def _answer(self, offer: OfferReady) -> None:
@@ -170,7 +156,7 @@ class Trial:
         self.outcome = Outcome()
         self._media = media
         self._events = events
-        self._people: dict[Seat, Person] = {}
+        self._people: dict[steps.Seat, Person] = {}
         self._turns = 0
         self._strangers = 0
         self._gatherer: KeyframeGatherer | None = None
@@ -179,61 +165,63 @@ class Trial:
     def _hearing(self) -> Hearing:
         return self._media._hearings[HEARING]
 
-    async def do(self, step: Step) -> None:
+    async def do(self, step: steps.Step) -> None:
         """Take one step; what nobody is there for is left out."""
-        if isinstance(step, Change):
+        if isinstance(step, steps.Change):
             await self._change(step)
             return
         person = self._people.get(step.seat)
         if person is None:
             return
         match step:
-            case Send():
+            case steps.Send():
                 self._send(person, step)
-            case Double():
+            case steps.Double():
                 person.send(person.last or b"\x80" + bytes(30))
-            case Strange():
+            case steps.Strange():
                 self._stray(person, step)
             case _:
                 await self.settle()
                 await self._alone(person, step)
                 await self.settle()
 
-    async def _change(self, change: Change) -> None:
-        if change is Change.TURN:
+    async def _change(self, change: steps.Change) -> None:
+        if change is steps.Change.TURN:
             await self.turn()
-        elif change is Change.PAUSE:
+        elif change is steps.Change.PAUSE:
             await self.settle()
-        elif change is Change.STILL:
+        elif change is steps.Change.STILL:
             await self._still()
-        elif change is Change.RECESS:
+        elif change is steps.Change.RECESS:
             await self.settle()
             self._media.set_paused(HEARING, not self._hearing._exchange.paused)
-        elif Seat.LI in self._people:
-            await self._leave(Seat.LI)
+        elif steps.Seat.LI in self._people:
+            await self._leave(steps.Seat.LI)
         else:
-            await self.come(Seat.LI)
+            await self.come(steps.Seat.LI)
 
-    async def _alone(self, person: Person, step: Late | Mute | Ask | Report | Feedback | Move) -> None:
+    async def _alone(
+        self, person: Person, step: steps.Late | steps.Mute | steps.Ask | steps.Report | steps.Feedback | steps.Move
+    ) -> None:
         match step:
-            case Late():
+            case steps.Late():
                 self._send_late(person, step)
-            case Mute(seat, muted):
+            case steps.Mute(seat, muted):
                 self._media.set_muted(HEARING, seat.value, muted)
-            case Ask(of=of) if of in self._people:
+            case steps.Ask(of=of) if of in self._people:
                 ssrc = self._people[of].ssrcs[step.camera]
                 wanted = [self._people[of].sequence(ssrc) - back & 0xFFFF for back in step.back]
                 person.send_compound(rtp.make_nack(ssrc, wanted))
-            case Report():
-                far = self._people[Seat.GAO if person is self._people[Seat.WANG] else Seat.WANG].ssrcs
+            case steps.Report():
+                far = self._people[steps.Seat.GAO if person is self._people[steps.Seat.WANG] else steps.Seat.WANG].ssrcs
                 person.send_compound(seeds.rtcp_compounds(person.ssrcs, far[:2])[2])
-            case Feedback(lost=lost):
+            case steps.Feedback(lost=lost):
                 self._give_feedback(person, lost)
-            case Move():
+            case steps.Move():
                 person.socket.close()
                 person.socket = open_socket()
 
-    def _send(self, person: Person, step: Send) -> None:
+    def _send(self, person: Person, step: steps.Send) -> None:
         ssrc = person.ssrcs[step.form.camera]
         last, number = person.sequence(ssrc), person.number(step.gap)
         lost = [(last + 1 + index & 0xFFFF, number - step.gap + index & 0xFFFF) for index in range(step.gap)]
@@ -243,17 +231,17 @@ class Trial:
             packet = step.form.packet(number, step.longer)
             person.send_packet(person.in_turn(packet, ssrc, 1 if index else 1 + step.gap))
 
-    def _send_late(self, person: Person, step: Late) -> None:
+    def _send_late(self, person: Person, step: steps.Late) -> None:
         ssrc = person.ssrcs[step.camera]
         if not person.left_out[ssrc]:
             return
         sequence, number = person.left_out[ssrc].pop()
         sequence_bytes = sequence.to_bytes(2, "big")
         if not (step.repaired and step.camera):
-            packet = (Form.PICTURE if step.camera else Form.SOUND).packet(number)
+            packet = (steps.Form.PICTURE if step.camera else steps.Form.SOUND).packet(number)
             person.send_packet(packet[:2] + sequence_bytes + packet[4:8] + ssrc.to_bytes(4, "big") + packet[12:])
             return
-        packet = Form.PICTURE.packet(person.number())
+        packet = steps.Form.PICTURE.packet(person.number())
         head = rtp.read_head(packet)
         assert head is not None
         repair = bytes((packet[0], packet[1] + 1)) + packet[2 : head.payload_at] + sequence_bytes
@@ -277,7 +265,7 @@ class Trial:
         )
         return [sent for sent in zip(*rings, strict=True) if sent[0] >= 0]
 
-    def _stray(self, person: Person, step: Strange) -> None:
+    def _stray(self, person: Person, step: steps.Strange) -> None:
         ssrc = 0x7000 + person.ssrcs[0]
         self._strangers += 1
         packet = struct.pack(">BBHII", 0x80, 111, self._strangers, 0, ssrc) + bytes(50)
@@ -292,7 +280,7 @@ class Trial:
     async def _still(self) -> None:
         await self.settle()
         if self._gatherer is None:
-            self._gatherer = self._hearing.gather(Seat.GAO.value)
+            self._gatherer = self._hearing.gather(steps.Seat.GAO.value)
             return
         self.outcome.stills.append(self._gatherer.found.done())
         self._hearing.end_gathering(self._gatherer)
@@ -300,7 +288,7 @@ class Trial:
 
     # --- People
 
-    async def come(self, seat: Seat) -> None:
+    async def come(self, seat: steps.Seat) -> None:
         """Come in, and have everybody agree to get everybody."""
         await self.settle()
         # Under SSRCs of their own, each time.
@@ -314,14 +302,14 @@ class Trial:
         self._people[seat] = person
         await self._answer_all()
 
-    async def _leave(self, seat: Seat) -> None:
+    async def _leave(self, seat: steps.Seat) -> None:
         await self.settle()
         await self._media.remove_participant(HEARING, seat.value)
         await self._people.pop(seat).leave()
         await self._answer_all()
 
     async def _answer_all(self) -> None:
-        for _ in Seat:
+        for _ in steps.Seat:
             for each in self._people.values():
                 await each.answer_all(self._events)
 
@@ -369,8 +357,8 @@ class NotSecret:
         return 1000
 
 
-async def hold(steps: list[Step], directory: Path, *, plainly: bool) -> Outcome:
-    """Hold a hearing of Gao and Wang in which these steps are taken; return what came of it."""
+async def hold(taken: list[steps.Step], directory: Path, *, plainly: bool) -> Outcome:
+    """Hold a hearing of Gao and Wang in which such steps are taken; return what came of it."""
     handled = 0
     take = Hearing.rtp_arrived
 
@@ -391,10 +379,10 @@ async def hold(steps: list[Step], directory: Path, *, plainly: bool) -> Outcome:
         plane = await open_plane(directory, plainly=plainly)
         trial = Trial(plane.worker, plane.events)
         try:
-            for seat in (Seat.GAO, Seat.WANG):
+            for seat in (steps.Seat.GAO, steps.Seat.WANG):
                 await trial.come(seat)
             await trial.turn()
-            for step in steps:
+            for step in taken:
                 await trial.do(step)
             await trial.turn()
             trial.look_at_sizes()
