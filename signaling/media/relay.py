@@ -30,13 +30,12 @@ from signaling.media.link import ANSWER_S, Link
 from signaling.media.participant import OWN_MIDS, SECTIONS_MAX, Participant
 from signaling.media.recorder import Recorder
 from signaling.media.sdp import Answer, Section, Transport, make_offer, read_answer
-from signaling.media.still import KeyframeGatherer
+from signaling.media.still import Gatherers, KeyframeGatherer
 from signaling.media.stream import Stream
 
 logger = logging.getLogger(__name__)
 
 SEATS_MAX = 24
-GATHERERS_MAX = 4
 KEYFRAMES_AGAIN_S = 1.0
 KINDS: tuple[Kind, ...] = ("audio", "video")
 
@@ -85,7 +84,7 @@ class Hearing:
         self._exchange = Exchange(self._lanes.close)
         self._control = Control(self._exchange, recorder)
         self._offer_ids: dict[str, int] = {}
-        self._gatherers: dict[int, list[KeyframeGatherer]] = {}
+        self._gatherers = Gatherers()
         self._unseen: Mapping[str, tuple[str, ...]] = {}
 
     # --- People
@@ -344,8 +343,7 @@ class Hearing:
         if self._exchange.holds_back(stream, head, data) or stream.is_too_late(head.sequence):
             return
         self.recorder.packet(stream.number, at, data)
-        for gatherer in self._gatherers.get(stream.ssrc, ()):
-            gatherer.take(head, data, at)
+        self._gatherers.take(stream.ssrc, head, data, at)
         if head.payload_type == RED:
             self._exchange.forward_red(stream, head, data, numbered, at)
             return
@@ -424,22 +422,15 @@ class Hearing:
         stream = person.stream("video") if person is not None else None
         if stream is None or person is None or not person.link.connected or self._exchange.paused:
             return None
-        waiting = self._gatherers.setdefault(stream.ssrc, [])
-        if len(waiting) >= GATHERERS_MAX:
-            return None
-        gatherer = KeyframeGatherer()
-        waiting.append(gatherer)
-        self._lanes.close()
-        stream.want_keyframe()
+        gatherer = self._gatherers.begin(stream.ssrc)
+        if gatherer is not None:
+            self._lanes.close()
+            stream.want_keyframe()
         return gatherer
 
     def end_gathering(self, gatherer: KeyframeGatherer) -> None:
         """Stop feeding a gatherer."""
-        self._gatherers = {
-            ssrc: [other for other in waiting if other is not gatherer]
-            for ssrc, waiting in self._gatherers.items()
-            if waiting != [gatherer]
-        }
+        self._gatherers.end(gatherer)
         self._lanes.close()
 
     def _extraordinary(self, stream: Stream) -> bool:

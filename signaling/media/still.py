@@ -14,6 +14,8 @@ from signaling.media.pictures import new_decoder, read_piece
 
 PACKETS_MAX = 1024
 """More than any keyframe of a camera; what is longer is not one."""
+GATHERERS_MAX = 4
+"""Of one stream at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,37 @@ class KeyframeGatherer:
         self._first = self._last = None
         self._pieces = {}
         return True
+
+
+class Gatherers:
+    """Who waits for the next keyframe of which stream of a hearing."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[KeyframeGatherer]] = {}
+
+    def __contains__(self, ssrc: int) -> bool:
+        return ssrc in self._waiting
+
+    def begin(self, ssrc: int) -> KeyframeGatherer | None:
+        """Wait for a stream's next keyframe; None when too many do already."""
+        waiting = self._waiting.setdefault(ssrc, [])
+        if len(waiting) >= GATHERERS_MAX:
+            return None
+        waiting.append(KeyframeGatherer())
+        return waiting[-1]
+
+    def end(self, gatherer: KeyframeGatherer) -> None:
+        """Wait no longer; one that does not wait stays so."""
+        self._waiting = {
+            ssrc: [other for other in waiting if other is not gatherer]
+            for ssrc, waiting in self._waiting.items()
+            if waiting != [gatherer]
+        }
+
+    def take(self, ssrc: int, head: rtp.RtpHead, data: bytes, at: float) -> None:
+        """Show a stream's packet to whoever waits."""
+        for gatherer in self._waiting.get(ssrc, ()):
+            gatherer.take(head, data, at)
 
 
 @dataclass(frozen=True, slots=True)

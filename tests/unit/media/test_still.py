@@ -9,7 +9,7 @@ import pytest
 from signaling.media import rtp
 from signaling.media.events import StillUnavailable
 from signaling.media.h264 import START_CODE, units
-from signaling.media.still import PACKETS_MAX, Keyframe, KeyframeGatherer, to_picture
+from signaling.media.still import GATHERERS_MAX, PACKETS_MAX, Gatherers, Keyframe, KeyframeGatherer, to_picture
 from tests.support.book import encoded
 
 
@@ -62,6 +62,25 @@ async def test_a_frame_without_end_is_not_kept_for_ever() -> None:
     for packet in packets_of(encoded("libx264", (320, 240), range(1))[0], 0, 12_000):
         take(gatherer, packet)
     assert gatherer.found.done()
+
+
+async def test_so_many_may_wait_for_one_streams_keyframe_and_each_may_give_up() -> None:
+    gatherers = Gatherers()
+    waiting = [gatherers.begin(22) for _ in range(GATHERERS_MAX)]
+    assert gatherers.begin(22) is None
+    other = gatherers.begin(33)
+    first = waiting[0]
+    assert first is not None and other is not None
+    gatherers.end(first)
+    for packet in packets_of(encoded("libx264", (320, 240), range(1))[0], 0):
+        head = rtp.read_head(packet)
+        assert head is not None
+        gatherers.take(22, head, packet, 1.0)
+    assert [one is not None and one.found.done() for one in (*waiting, other)] == [False, True, True, True, False]
+    for one in waiting:
+        assert one is not None
+        gatherers.end(one)
+    assert (22 in gatherers, 33 in gatherers) == (False, True)
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
