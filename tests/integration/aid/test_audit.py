@@ -1,5 +1,8 @@
 """The audit finds what somebody with the database open and the triggers off has changed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from sqlalchemy import text
 
@@ -7,17 +10,28 @@ from aid import ledger
 from tests.integration.aid.world import World
 
 
-async def drop_the_guards(world: World) -> None:
-    """Take every trigger off, as only the owner of the database can."""
-    async with world.begin() as db:
-        if world.database.dialect == "sqlite":
+@asynccontextmanager
+async def without_guards(world: World) -> AsyncIterator[None]:
+    """Take every trigger off, as only the owner of the database can; PostgreSQL's is also the next test's: put back."""
+    if world.database.dialect == "sqlite":
+        async with world.begin() as db:
             names = await db.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))
             for name in names.all():
                 await db.execute(text(f"DROP TRIGGER {name}"))
-        else:
-            tables = await db.scalars(text("SELECT tablename FROM pg_tables WHERE tablename LIKE 'aid_%'"))
-            for table in tables.all():
-                await db.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        yield
+        return
+    await _switch_triggers(world, "DISABLE")
+    try:
+        yield
+    finally:
+        await _switch_triggers(world, "ENABLE")
+
+
+async def _switch_triggers(world: World, verb: str) -> None:
+    async with world.begin() as db:
+        tables = await db.scalars(text("SELECT tablename FROM pg_tables WHERE tablename LIKE 'aid_%'"))
+        for table in tables.all():
+            await db.execute(text(f"ALTER TABLE {table} {verb} TRIGGER USER"))
 
 
 async def findings(world: World) -> set[str]:
@@ -46,7 +60,7 @@ async def findings(world: World) -> set[str]:
 async def test_the_audit_names_what_was_changed(world: World, statement: str, code: str) -> None:
     await world.paid_order()
     assert await findings(world) == set()
-    await drop_the_guards(world)
-    async with world.begin() as db:
-        await db.execute(text(statement))
-    assert code in await findings(world)
+    async with without_guards(world):
+        async with world.begin() as db:
+            await db.execute(text(statement))
+        assert code in await findings(world)
