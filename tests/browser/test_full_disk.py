@@ -258,4 +258,4 @@ def test_a_volume_that_is_gone_is_told_and_one_click_records_where_its_path_lead
     expect(desk.get_by_text("录像中断：存录像的磁盘不见了").first).to_be_visible(timeout=BACK_MS)
     told = verify(server)
     assert told.returncode != 0
-    assert "录像封存时就有缺陷（缺一段）" in told.stdout
+    assert "录像封存时就有缺陷（缺这一段）" in told.stdout
