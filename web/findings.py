@@ -95,7 +95,7 @@ TEXTS: dict[str, str] = {
 
 
 FAULTS: dict[str, str] = {
-    "segment_missing": "缺一段",
+    "segment_missing": "缺这一段",
     "segment_misplaced": "不是放在这里的",
     "header_unreadable": "开头读不出来",
     "record_unreadable": "有的地方读不出来",
