@@ -5,7 +5,7 @@ import base64
 import random
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import av
@@ -141,14 +141,10 @@ async def test_a_chromium_on_a_lossy_line_leaves_no_hole_in_the_journal_and_gets
     plane = plain_plane
     chance = random.Random(5)
     arrived, send = Port.datagram_arrived, Way.send
-    lost = []
     losing = True
 
     def loses(data: bytes) -> bool:
-        if losing and len(data) > 12 and 127 < data[0] < 192 and chance.random() < 0.05:
-            lost.append(data)
-            return True
-        return False
+        return losing and len(data) > 12 and 127 < data[0] < 192 and chance.random() < 0.05
 
     def lossy_arrived(self: Port, index: int, data: bytes, address: Address, at: float) -> None:
         if not loses(data):
@@ -163,10 +159,11 @@ async def test_a_chromium_on_a_lossy_line_leaves_no_hole_in_the_journal_and_gets
     host = await BrowserPerson.come(plane, chromium, "host")
     applicant = await BrowserPerson.come(plane, chromium, "applicant")
     await until_all_see([host, applicant], 80)
-    assert len(lost) > 20
+    for person in (host, applicant):
+        await until_got_again(person, lambda again, lost: again > 3)
     losing = False
     for person in (host, applicant):
-        await until_mended(person)
+        await until_got_again(person, lambda again, lost: again > lost / 2)
     await plane.until_nothing_is_missing()
     await plane.worker.close_hearing(HEARING)
     for seat_id in ("host", "applicant"):
@@ -174,12 +171,13 @@ async def test_a_chromium_on_a_lossy_line_leaves_no_hole_in_the_journal_and_gets
         assert set(range(min(numbers), max(numbers))) - numbers == set()
 
 
-async def until_mended(person: BrowserPerson) -> None:
-    """Wait until what was lost came again under the relay's own SSRC, where a browser tells it from the rest."""
-    for _ in range(100):
+async def until_got_again(person: BrowserPerson, enough: Callable[[float, float], bool]) -> None:
+    """Wait until enough of what was lost came again under the relay's own SSRC, where a browser tells it from the
+    rest."""
+    for _ in range(300):
         received = (await person.figures())["received"]
         again, lost = received["retransmittedPacketsReceived"], received["packetsLost"]
-        if again > max(3, lost / 2):  # type: ignore[operator]
+        if enough(again, lost):  # type: ignore[arg-type]
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"{person.seat_id} got {again} again of {lost}")
