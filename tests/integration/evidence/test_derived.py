@@ -175,14 +175,13 @@ async def test_whoever_has_no_part_in_the_hearing_gets_nothing(sqlite_template: 
 
 
 def check_order(file: Path, house: House) -> None:
-    """What is to be made is what the sealed recording says, down to the gap in it."""
+    """What is to be made is what the sealed recording says, down to the gaps in it."""
     order = Order.model_validate_json(file.read_bytes())
     manifest = json.loads((house.settings.journals / house.session_id / "manifest.json").read_bytes())
     assert [one.name for one in order.people] == ["王志远 · 检察官 · 主持", "高秀兰 · 申请人"]
     assert [one.path is None for one in order.people] == [True, False]
-    ((from_ms, to_ms),) = order.gaps
-    assert to_ms - from_ms > 3000
-    assert manifest["gaps"] == [{"from_ms": from_ms, "to_ms": to_ms}]
+    assert len([from_ms for from_ms, to_ms in order.gaps if to_ms - from_ms > 3000]) == 1
+    assert manifest["gaps"] == [{"from_ms": from_ms, "to_ms": to_ms} for from_ms, to_ms in order.gaps]
     assert (order.number, order.duration_ms) == (manifest["session"]["number"], manifest["duration_ms"])
 
 
