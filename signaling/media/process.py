@@ -84,6 +84,7 @@ class Service:
         self._memory = Memory(0)
         self._group = asyncio.TaskGroup()
         self._beating: asyncio.Task[None] | None = None
+        self._hub_gone = False
         self._opening: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
@@ -94,6 +95,7 @@ class Service:
                     self._group.create_task(self._serve(request))
             except LineBroken:
                 log.exception("the hub speaks another language")
+            self._hub_gone = True
             if self._worker is not None:
                 await self._worker.stop()
             if self._beating is not None:
@@ -184,6 +186,10 @@ class Service:
             log.error("UDP port %s cannot be opened: %s", command.port, error)
             code = "port_taken" if error.errno == errno.EADDRINUSE else "not_listening"
             raise MediaRefused(code) from error
+        if self._hub_gone:
+            # It went while we began: nobody would ever stop this worker, and its port would stay taken.
+            await worker.stop()
+            raise MediaRefused("not_listening")
         self._worker = worker
         # Not before: a spare is not listened to.
         self._beating = self._group.create_task(self._beat())
